@@ -1,0 +1,2 @@
+//! feed-ingress
+fn main() {}

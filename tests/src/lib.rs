@@ -1,0 +1,1 @@
+//! Stand-ins and builders for the end-to-end tests.
