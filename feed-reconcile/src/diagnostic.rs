@@ -1,0 +1,171 @@
+//! What is wrong with the input: one value for everything that was rejected, clamped or ignored.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::key::ObjectKey;
+
+/// How much a diagnostic matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something that was asked for is not served.
+    Error,
+    /// It is served, but not quite as it was asked for.
+    Warning,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $severity:ident,)*) => {
+        /// What kind of problem this is: a stable name, the same in logs, `/status`, metrics and `check`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable name.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// The severity of every diagnostic with this code.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Another Ingress, older or first by name, has the same host, path and match kind.
+    DuplicateRoute = Error,
+    /// The `defaultBackend` is not used for a host, since `/` of that host is declared.
+    ShadowedDefaultBackend = Warning,
+    /// The host is neither a DNS-1123 name nor `*.` and one.
+    InvalidHost = Error,
+    /// The path holds what no request could match, or what nginx cannot hold.
+    InvalidPath = Error,
+    /// `pathType` is none of `Exact`, `Prefix`, `ImplementationSpecific`.
+    InvalidPathType = Error,
+    /// The annotation's value does not parse or is out of range: the default applies.
+    InvalidAnnotation = Warning,
+    /// The annotation's value is over its limit: the limit applies.
+    ClampedAnnotation = Warning,
+    /// An entry of `sky.uk/allow` is no IP address or CIDR: the Ingress's routes are rejected.
+    InvalidAllowList = Error,
+    /// No Service of that name in the Ingress's namespace.
+    ServiceNotFound = Error,
+    /// The Service has no such port.
+    ServicePortNotFound = Error,
+    /// The Service has no address, or one that is not an IP address.
+    InvalidServiceAddress = Error,
+    /// `ExternalName` Services are not allowed, or the name is not a DNS-1123 name.
+    ExternalNameRefused = Error,
+    /// None of the Service's endpoints is ready: 503 is answered.
+    NoReadyEndpoints = Warning,
+    /// The port's `appProtocol` is not known: HTTP/1.1 is spoken.
+    UnknownAppProtocol = Warning,
+    /// `backend.resource` is not supported.
+    ResourceBackend = Error,
+    /// A rule or backend is there but says nothing: it has neither paths nor a default backend, or no service.
+    EmptyRule = Warning,
+    /// A Secret of `spec.tls` does not exist, or is not of type `kubernetes.io/tls`.
+    SecretNotFound = Warning,
+    /// A manifest does not parse: its last good version is used.
+    InvalidManifest = Error,
+    /// The same object is in two manifests: the first is used.
+    DuplicateObject = Error,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One step of the way to a field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FieldStep {
+    /// A field of a fixed name.
+    Name(&'static str),
+    /// An entry of a map, such as an annotation.
+    Key(String),
+    /// An element of a list, from 0.
+    Index(usize),
+}
+
+/// Where in the object the problem lies, as `kubectl explain` would spell it: `spec.rules[0].host`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Field(pub Vec<FieldStep>);
+
+impl Field {
+    /// The field reached by these names, one inside the other.
+    pub fn of(names: &[&'static str]) -> Self {
+        Self(names.iter().map(|name| FieldStep::Name(name)).collect())
+    }
+
+    /// An annotation.
+    pub fn annotation(key: &str) -> Self {
+        let mut field = Self::of(&["metadata", "annotations"]);
+        field.0.push(FieldStep::Key(key.to_owned()));
+        field
+    }
+
+    /// The field of that name inside this one.
+    #[must_use]
+    pub fn name(mut self, name: &'static str) -> Self {
+        self.0.push(FieldStep::Name(name));
+        self
+    }
+
+    /// The element at that index, from 0.
+    #[must_use]
+    pub fn index(mut self, index: usize) -> Self {
+        self.0.push(FieldStep::Index(index));
+        self
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.0.iter().enumerate() {
+            match step {
+                FieldStep::Name(name) if position == 0 => f.write_str(name)?,
+                FieldStep::Name(name) => write!(f, ".{name}")?,
+                FieldStep::Key(key) => write!(f, "[{key}]")?,
+                FieldStep::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One problem with one field of one object, said so that its author can mend it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Diagnostic {
+    /// The object to mend.
+    pub object: ObjectKey,
+    /// The field to mend; empty when it is the whole object.
+    pub field: Field,
+    /// The kind of problem; its severity is [`Code::severity`].
+    pub code: Code,
+    /// One sentence: what is wrong and what follows from it.
+    pub message: String,
+    /// One sentence: what to do.
+    pub help: Option<String>,
+    /// The other object that has a part in it, such as the winner of a conflict.
+    pub related: Option<ObjectKey>,
+}
+
+/// Diagnostics in order, each once.
+pub type Diagnostics = BTreeSet<Diagnostic>;

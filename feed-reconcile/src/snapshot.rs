@@ -1,0 +1,123 @@
+//! The only input: the cluster's objects at one moment.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::Metadata;
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::key::ObjectName;
+
+/// The objects of one kind, ordered by namespace and name.
+///
+/// A clone shares everything with its original until one of them changes.
+#[derive(Debug)]
+pub struct Store<K>(Arc<BTreeMap<ObjectName, Arc<K>>>);
+
+impl<K> Clone for Store<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> Default for Store<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Metadata<Ty = ObjectMeta>> Store<K> {
+    /// Adds an object, or replaces the one of the same name.
+    pub fn insert(&mut self, object: Arc<K>) {
+        Arc::make_mut(&mut self.0).insert(ObjectName::of(object.metadata()), object);
+    }
+}
+
+impl<K: Metadata<Ty = ObjectMeta>> FromIterator<Arc<K>> for Store<K> {
+    fn from_iter<I: IntoIterator<Item = Arc<K>>>(objects: I) -> Self {
+        Self(Arc::new(
+            objects.into_iter().map(|object| (ObjectName::of(object.metadata()), object)).collect(),
+        ))
+    }
+}
+
+impl<K> Store<K> {
+    /// Removes the object of that name and returns it, if there was one.
+    pub fn remove(&mut self, name: &ObjectName) -> Option<Arc<K>> {
+        if !self.0.contains_key(name) {
+            return None;
+        }
+        Arc::make_mut(&mut self.0).remove(name)
+    }
+
+    /// The object of that name.
+    pub fn get(&self, name: &ObjectName) -> Option<&Arc<K>> {
+        self.0.get(name)
+    }
+
+    /// All objects in the order of their names.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&ObjectName, &Arc<K>)> {
+        self.0.iter()
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no object at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names whose object is not the very same `Arc` in both stores, in order.
+    ///
+    /// An object that was replaced by an equal one is named too. Costs one comparison an object, and nothing
+    /// when the two stores still share everything.
+    pub fn changed(&self, newer: &Self) -> Vec<ObjectName> {
+        let mut changed = Vec::new();
+        if Arc::ptr_eq(&self.0, &newer.0) {
+            return changed;
+        }
+        let (mut old, mut new) = (self.0.iter().peekable(), newer.0.iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return changed,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((old_name, _)), Some((new_name, _))) => old_name.cmp(new_name),
+            };
+            let old_entry = if order.is_le() { old.next() } else { None };
+            let new_entry = if order.is_ge() { new.next() } else { None };
+            match (old_entry, new_entry) {
+                (Some((_, old_object)), Some((_, new_object))) if Arc::ptr_eq(old_object, new_object) => {}
+                (Some((name, _)), _) | (None, Some((name, _))) => changed.push(name.clone()),
+                (None, None) => return changed,
+            }
+        }
+    }
+}
+
+/// Everything in the cluster that decides what is served.
+///
+/// Which objects are in it is the source's choice (see each field); an object that is missing is treated as
+/// one that does not exist. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterSnapshot {
+    /// All Ingresses; which of them are adopted is decided here.
+    pub ingresses: Store<Ingress>,
+    /// All IngressClasses.
+    pub ingress_classes: Store<IngressClass>,
+    /// All Services.
+    pub services: Store<Service>,
+    /// All Namespaces; needed only where namespaces are selected by label.
+    pub namespaces: Store<Namespace>,
+    /// Secrets of type `kubernetes.io/tls`.
+    pub secrets: Store<Secret>,
+    /// EndpointSlices of headless Services, or of all with `--backend-mode=endpoints`.
+    pub endpoint_slices: Store<EndpointSlice>,
+}
