@@ -1,1 +1,3 @@
-//! End-to-end tests.
+//! End-to-end tests: the real binary, the real nginx, a real control plane.
+
+mod harness;

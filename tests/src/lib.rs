@@ -1,1 +1,37 @@
-//! Stand-ins and builders for the end-to-end tests.
+//! What the end-to-end tests are made of: real servers on loopback, and clients that see every byte.
+//!
+//! Nothing here knows how feed works: the real binary is started with flags and looked at from outside. Whatever a test
+//! starts runs inside a [`Sandbox`], which ends it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "here a failed expectation is a failed test"
+)]
+
+mod backend;
+mod client;
+mod control_plane;
+mod eventually;
+mod feed;
+mod http1;
+mod load;
+mod nginx;
+mod ports;
+mod process;
+mod sandbox;
+mod tools;
+
+pub use backend::{Backend, Echo};
+pub use client::{Connection, Request, Response};
+pub use control_plane::{ControlPlane, Namespace};
+pub use eventually::{eventually, eventually_within};
+pub use feed::{Feed, FeedBuilder};
+pub use load::{Load, LoadReport};
+pub use nginx::{NginxBinary, PlainNginx};
+pub use ports::{free_port, loopback_address};
+pub use process::{Process, is_running, parent_of, processes_in, title_of};
+pub use sandbox::Sandbox;
+pub use tools::{crossplane_python, ingress_binary};

@@ -1,0 +1,9 @@
+//! An HTTP/1.1 client that sends what it is told to, byte for byte.
+
+mod connection;
+mod request;
+mod response;
+
+pub use connection::Connection;
+pub use request::Request;
+pub use response::Response;
