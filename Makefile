@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup build test test-unit test-end-to-end lint doc demo bench clean
+
+# Where Cargo puts what it builds.
+target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing for all of the below (apt; sudo only when not root)
+	@tests/setup test
+
+build: ## Build feed-ingress for use: target/release/feed-ingress
+	@tests/setup build
+	cargo build --release --package feed-supervisor
+
+demo: ## Serve manifests/demo with a real nginx, until Ctrl-C
+	@tests/setup demo
+	@./demo
+
+test: test-unit test-end-to-end ## Run all tests, the fastest first
+
+test-unit: setup ## Run the tests that need nothing but Rust
+	cargo test --package feed-reconcile
+	cargo test --package feed-supervisor
+
+test-end-to-end: setup ## Run the real binary against nginx 1.22 and 1.30 and a real control plane
+	tests/nginx/fetch
+	tests/crossplane/install
+	tests/control-plane/build || test "$$CI" != true
+	cargo build --package feed-supervisor
+	FEED_INGRESS_BINARY=$(target)/debug/feed-ingress cargo test --package feed-tests
+
+lint: ## Check the format, clippy's opinion and the documentation
+	@tests/setup build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items
+
+bench: ## Measure: a full computation, a single change, and the time to confirmed serving beside bare nginx's
+	@tests/setup test
+	cargo bench --package feed-reconcile
+	tests/bench/run
+
+clean: ## Remove what was built, and the cache of fetched tools
+	cargo clean
+	rm -rf .cache
