@@ -1,0 +1,111 @@
+//! The end of the process: the first signal drains, the second aborts.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Nobody asked for it.
+    #[default]
+    Running,
+    /// The process is to leave gracefully.
+    Draining,
+    /// The process is to end at once.
+    Aborting,
+}
+
+/// Tells how far the end has come; clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Shutdown(watch::Receiver<Phase>);
+
+/// Makes the end come; clones act on the same end.
+#[derive(Clone, Debug)]
+pub struct Trigger(watch::Sender<Phase>);
+
+/// An end that nothing but the trigger makes come.
+pub fn channel() -> (Trigger, Shutdown) {
+    let (sender, receiver) = watch::channel(Phase::Running);
+    (Trigger(sender), Shutdown(receiver))
+}
+
+/// An end that SIGTERM and SIGINT make come: the first of them drains, any further one aborts.
+///
+/// # Errors
+///
+/// When a signal handler cannot be installed.
+pub fn on_signals() -> io::Result<(Trigger, Shutdown)> {
+    let (trigger, shutdown) = channel();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let signalled = trigger.clone();
+    tokio::spawn(async move {
+        loop {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            if signalled.next() == Phase::Aborting {
+                warn!(signal = name, "Aborting.");
+            } else {
+                info!(signal = name, "Draining; a second signal aborts.");
+            }
+        }
+    });
+    Ok((trigger, shutdown))
+}
+
+impl Trigger {
+    /// Goes one phase further, and returns the phase reached.
+    pub fn next(&self) -> Phase {
+        self.advance(|phase| match phase {
+            Phase::Running => Phase::Draining,
+            Phase::Draining | Phase::Aborting => Phase::Aborting,
+        })
+    }
+
+    /// Drains, unless that or more was asked for already.
+    pub fn drain(&self) {
+        self.advance(|phase| phase.max(Phase::Draining));
+    }
+
+    /// Aborts.
+    pub fn abort(&self) {
+        self.advance(|_| Phase::Aborting);
+    }
+
+    fn advance(&self, step: impl Fn(Phase) -> Phase) -> Phase {
+        self.0.send_modify(|phase| *phase = step(*phase));
+        *self.0.borrow()
+    }
+}
+
+impl Shutdown {
+    /// The phase at this moment.
+    pub fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    /// Waits until the process is to drain, or to abort.
+    pub async fn draining(&mut self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Waits until the process is to abort.
+    pub async fn aborting(&mut self) {
+        self.reached(Phase::Aborting).await;
+    }
+
+    async fn reached(&mut self, wanted: Phase) {
+        if self.0.wait_for(|phase| *phase >= wanted).await.is_err() {
+            // Every trigger is gone: the end that is waited for cannot come any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

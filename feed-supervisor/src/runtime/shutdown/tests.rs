@@ -1,0 +1,42 @@
+use futures::FutureExt;
+
+use super::*;
+
+#[tokio::test]
+async fn the_first_signal_drains_and_the_second_aborts() {
+    let (trigger, mut shutdown) = channel();
+    assert_eq!(shutdown.phase(), Phase::Running);
+    assert!(shutdown.draining().now_or_never().is_none());
+    assert_eq!(trigger.next(), Phase::Draining);
+    shutdown.draining().await;
+    assert!(shutdown.aborting().now_or_never().is_none());
+    assert_eq!(trigger.next(), Phase::Aborting);
+    shutdown.aborting().await;
+    shutdown.draining().await;
+    assert_eq!(trigger.next(), Phase::Aborting);
+}
+
+#[tokio::test]
+async fn draining_takes_nothing_back() {
+    let (trigger, shutdown) = channel();
+    trigger.abort();
+    trigger.drain();
+    assert_eq!(shutdown.phase(), Phase::Aborting);
+}
+
+#[tokio::test]
+async fn without_a_trigger_the_end_does_not_come() {
+    let (trigger, mut shutdown) = channel();
+    drop(trigger);
+    assert!(shutdown.draining().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn signals_reach_every_clone() {
+    let (_trigger, shutdown) = on_signals().unwrap();
+    let (mut first, mut second) = (shutdown.clone(), shutdown);
+    nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
+    first.draining().await;
+    nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT).unwrap();
+    second.aborting().await;
+}
