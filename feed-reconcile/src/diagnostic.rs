@@ -75,6 +75,20 @@ codes! {
     EmptyRule = Warning,
     /// A Secret of `spec.tls` does not exist, or is not of type `kubernetes.io/tls`.
     SecretNotFound = Warning,
+    /// The host has no DNS record: the Ingress has no `sky.uk/frontend-scheme`.
+    MissingFrontendScheme = Warning,
+    /// The host has no DNS record: it lies in none of the hosted zones.
+    HostInNoZone = Warning,
+    /// Another Ingress, older or first by name, gives the host another `sky.uk/frontend-scheme`.
+    ConflictingFrontendScheme = Error,
+    /// There is no load balancer of the Ingress's scheme.
+    NoLoadBalancer = Error,
+    /// The name is held by a record with a routing policy, which is left alone.
+    RoutingPolicyInTheWay = Error,
+    /// A CNAME cannot stand at the zone's own name, nor beside a record of another type.
+    CnameNotPossible = Error,
+    /// Route 53 refused the change of the host's records.
+    RecordRefused = Error,
     /// A manifest does not parse: its last good version is used.
     InvalidManifest = Error,
     /// The same object is in two manifests: the first is used.

@@ -2,6 +2,7 @@
 
 pub mod desired;
 pub mod diagnostic;
+pub mod dns;
 pub mod host;
 pub mod key;
 pub mod options;
