@@ -51,10 +51,14 @@ codes! {
     InvalidPath = Error,
     /// `pathType` is none of `Exact`, `Prefix`, `ImplementationSpecific`.
     InvalidPathType = Error,
+    /// `pathType` is absent: `ImplementationSpecific` is assumed.
+    MissingPathType = Warning,
     /// The annotation's value does not parse or is out of range: the default applies.
     InvalidAnnotation = Warning,
     /// The annotation's value is over its limit: the limit applies.
     ClampedAnnotation = Warning,
+    /// The annotation is an older name of one that is there too and says something else, which applies.
+    SupersededAnnotation = Warning,
     /// An entry of `sky.uk/allow` is no IP address or CIDR: the Ingress's routes are rejected.
     InvalidAllowList = Error,
     /// No Service of that name in the Ingress's namespace.
@@ -71,7 +75,9 @@ codes! {
     UnknownAppProtocol = Warning,
     /// `backend.resource` is not supported.
     ResourceBackend = Error,
-    /// A rule or backend is there but says nothing: it has neither paths nor a default backend, or no service.
+    /// A backend names no Service.
+    EmptyBackend = Error,
+    /// A rule or a whole Ingress has neither paths nor a default backend.
     EmptyRule = Warning,
     /// A Secret of `spec.tls` does not exist, or is not of type `kubernetes.io/tls`.
     SecretNotFound = Warning,

@@ -1,0 +1,252 @@
+//! One Ingress, and what it looks up, to routes and diagnostics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressSpec, IngressTLS,
+};
+
+use crate::annotation::Annotations;
+use crate::backend::{Backends, SliceIndex};
+use crate::desired::{IngressSummary, PathMatch, Route};
+use crate::diagnostic::{Code, Diagnostic, Field};
+use crate::host::Host;
+use crate::key::{ObjectKey, ObjectName};
+use crate::options::Options;
+use crate::path::{self, PathType, RoutePath};
+use crate::place::{self, Place};
+use crate::report::{Quoted, Report};
+use crate::snapshot::ClusterSnapshot;
+
+/// What one Ingress asks for, before conflicts with others are resolved.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Compiled {
+    /// The hosts that it declares, with what it claims of them in the order of the document; a host whose routes
+    /// were all rejected has none. `None` stands for the hosts that nobody declares.
+    pub(crate) hosts: BTreeMap<Option<Host>, Vec<Claim>>,
+    /// The Ingress as status and DNS see it; how many of its routes are served is not known yet, and 0.
+    pub(crate) summary: IngressSummary,
+    /// What is wrong with it.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What it depends on.
+    pub(crate) references: References,
+}
+
+/// A route that an Ingress claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// The route.
+    pub(crate) route: Arc<Route>,
+    /// Where it is declared.
+    pub(crate) place: Place,
+}
+
+impl Claim {
+    /// Whether it is a `defaultBackend`'s, which yields to any other route for `/` of the host.
+    pub(crate) fn is_default(&self) -> bool {
+        self.place == Place::DefaultBackend
+    }
+
+    /// The field that declares it.
+    pub(crate) fn field(&self) -> Field {
+        self.place.field()
+    }
+}
+
+/// Everything that was looked up, found or not: when one of these changes, the Ingress is compiled again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct References {
+    /// Services, with their EndpointSlices.
+    pub(crate) services: BTreeSet<ObjectName>,
+    /// Secrets.
+    pub(crate) secrets: BTreeSet<ObjectName>,
+}
+
+/// Computes what an adopted Ingress asks for.
+pub(crate) fn compile(
+    name: &ObjectName,
+    ingress: &Ingress,
+    snapshot: &ClusterSnapshot,
+    slices: &SliceIndex,
+    options: &Options,
+) -> Compiled {
+    let mut report = Report::new(ObjectKey::ingress(name));
+    let annotations =
+        Annotations::read(ingress.metadata.annotations.as_ref(), &options.defaults, &mut report);
+    let backends =
+        Backends { namespace: &name.namespace, snapshot, slices, options, settings: annotations.upstream };
+    let scheme = annotations.scheme;
+    let mut compiler = Compiler {
+        name,
+        annotations,
+        backends,
+        report,
+        hosts: BTreeMap::new(),
+        references: References::default(),
+    };
+    if let Some(spec) = &ingress.spec {
+        compiler.spec(spec);
+    } else {
+        compiler.empty(Field::of(&["spec"]));
+    }
+    let Compiler { report, hosts, references, .. } = compiler;
+    let summary = IngressSummary {
+        scheme,
+        hosts: hosts.keys().flatten().cloned().collect(),
+        routes: 0,
+        created: ingress.metadata.creation_timestamp.as_ref().map(|time| time.0.as_nanosecond()),
+    };
+    Compiled { hosts, summary, diagnostics: report.into_diagnostics(), references }
+}
+
+/// One Ingress under way.
+struct Compiler<'a> {
+    name: &'a ObjectName,
+    annotations: Annotations,
+    backends: Backends<'a>,
+    report: Report,
+    hosts: BTreeMap<Option<Host>, Vec<Claim>>,
+    references: References,
+}
+
+impl Compiler<'_> {
+    fn spec(&mut self, spec: &IngressSpec) {
+        let rules = spec.rules.as_deref().unwrap_or_default();
+        if rules.is_empty() && spec.default_backend.is_none() {
+            self.empty(Field::of(&["spec"]));
+        }
+        for (index, rule) in rules.iter().enumerate() {
+            self.rule(index, rule, spec.default_backend.is_some());
+        }
+        if let Some(backend) = &spec.default_backend {
+            if rules.is_empty() {
+                self.hosts.entry(None).or_default();
+            }
+            self.default_backend(backend);
+        }
+        for (index, tls) in spec.tls.iter().flatten().enumerate() {
+            self.tls(index, tls);
+        }
+    }
+
+    fn rule(&mut self, index: usize, rule: &IngressRule, has_default: bool) {
+        let host = match rule.host.as_deref().filter(|host| !host.is_empty()).map(Host::new).transpose() {
+            Ok(host) => host,
+            Err(reason) => {
+                let host = Quoted(rule.host.as_deref().unwrap_or_default());
+                self.report.add(
+                    Code::InvalidHost,
+                    place::rule_field(index).name("host"),
+                    format!("{host} {reason}, so the rule is ignored."),
+                    "Write a host name such as `www.example.com`, or `*.example.com`.",
+                );
+                return;
+            }
+        };
+        let paths = rule.http.as_ref().map(|http| http.paths.as_slice()).unwrap_or_default();
+        if paths.is_empty() && !has_default {
+            self.empty(place::rule_field(index));
+        }
+        let routes: Vec<Claim> = paths
+            .iter()
+            .enumerate()
+            .filter_map(|(path_index, path)| self.path(path, Place::Path { rule: index, path: path_index }))
+            .collect();
+        self.hosts.entry(host).or_default().extend(routes);
+    }
+
+    fn path(&mut self, path: &HTTPIngressPath, place: Place) -> Option<Claim> {
+        let matched = self.matched(path, place);
+        let backend =
+            self.backends.resolve(&path.backend, place, &mut self.references.services, &mut self.report)?;
+        let (path, path_match) = matched?;
+        if self.annotations.rejects_routes {
+            return None;
+        }
+        let strip = self.annotations.strip_path && !path.is_root();
+        let settings = Arc::clone(&self.annotations.route);
+        let ingress = self.name.clone();
+        Some(Claim { route: Arc::new(Route { ingress, path, path_match, backend, strip, settings }), place })
+    }
+
+    fn matched(&mut self, path: &HTTPIngressPath, place: Place) -> Option<(RoutePath, PathMatch)> {
+        let path_type = self.path_type(&path.path_type, place)?;
+        let text = path.path.as_deref().unwrap_or_default();
+        path::normalise(text, path_type, self.annotations.exact_path)
+            .inspect_err(|reason| {
+                self.report.add(
+                    Code::InvalidPath,
+                    place.field().name("path"),
+                    format!("{} {reason}, so the route is not served.", Quoted(text)),
+                    reason.help(),
+                );
+            })
+            .ok()
+    }
+
+    fn path_type(&mut self, name: &str, place: Place) -> Option<PathType> {
+        let field = || place.field().name("pathType");
+        if name.is_empty() {
+            let message = "There is no `pathType`, so `ImplementationSpecific` is assumed.";
+            self.report.add(Code::MissingPathType, field(), message, PATH_TYPES);
+            return Some(PathType::ImplementationSpecific);
+        }
+        let path_type = PathType::new(name);
+        if path_type.is_none() {
+            let message = format!("{} is no `pathType`, so the route is not served.", Quoted(name));
+            self.report.add(Code::InvalidPathType, field(), message, PATH_TYPES);
+        }
+        path_type
+    }
+
+    /// Claims what the rules leave over of each host that they name.
+    fn default_backend(&mut self, backend: &IngressBackend) {
+        let place = Place::DefaultBackend;
+        let resolved = self.backends.resolve(backend, place, &mut self.references.services, &mut self.report);
+        let Some(backend) = resolved.filter(|_| !self.annotations.rejects_routes) else { return };
+        let claim = Claim {
+            route: Arc::new(Route {
+                ingress: self.name.clone(),
+                path: RoutePath::root(),
+                path_match: PathMatch::Prefix,
+                backend,
+                strip: false,
+                settings: Arc::clone(&self.annotations.route),
+            }),
+            place,
+        };
+        for claims in self.hosts.values_mut() {
+            claims.push(claim.clone());
+        }
+    }
+
+    fn tls(&mut self, index: usize, tls: &IngressTLS) {
+        let Some(secret) = tls.secret_name.as_deref().filter(|name| !name.is_empty()) else { return };
+        let name = ObjectName { namespace: Arc::clone(&self.name.namespace), name: secret.into() };
+        let found = self.backends.snapshot.secrets.get(&name);
+        if found.is_none_or(|found| found.type_.as_deref() != Some("kubernetes.io/tls")) {
+            self.report.add(
+                Code::SecretNotFound,
+                Field::of(&["spec", "tls"]).index(index).name("secretName"),
+                format!(
+                    "There is no Secret {} of type kubernetes.io/tls in the Ingress's namespace.",
+                    Quoted(secret)
+                ),
+                "Create the Secret with `kubectl create secret tls`, or correct the name.",
+            );
+        }
+        self.references.secrets.insert(name);
+    }
+
+    fn empty(&mut self, field: Field) {
+        let message = "There are neither paths nor a default backend, so nothing is served for it.";
+        self.report.add(Code::EmptyRule, field, message, "Add `http.paths`, or a `defaultBackend`.");
+    }
+}
+
+/// What to do about a `pathType`.
+const PATH_TYPES: &str = "Write `Exact`, `Prefix` or `ImplementationSpecific`.";
+
+#[cfg(test)]
+mod tests;
