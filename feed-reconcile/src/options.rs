@@ -239,3 +239,11 @@ pub enum ResolverAddress {
     Ip(IpAddr),
     Name(Host),
 }
+
+/// Where clients reach a load balancer, as Ingress status names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "said by their names")]
+pub enum Endpoint {
+    Ip(IpAddr),
+    Name(Host),
+}

@@ -1,3 +1,7 @@
 //! Runs nginx for Kubernetes Ingresses: the shell around [`feed_reconcile`], which decides everything.
 
+#[cfg(feature = "ingress")]
+pub mod cli;
+#[cfg(feature = "ingress")]
+pub mod config;
 pub mod runtime;

@@ -1,0 +1,247 @@
+//! The command line: flags, their environment variables, and what they mean together.
+//!
+//! The only place that knows `clap`. Doc comments of the flags are the help.
+
+#![expect(clippy::doc_markdown, reason = "doc comments are the help, which shows no backticks")]
+
+mod cluster;
+mod environment;
+mod error;
+mod frontend;
+mod nginx;
+mod routes;
+mod supervisor;
+mod value;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use self::cluster::{AdoptionArgs, ClusterArgs};
+pub use self::error::UsageError;
+use self::frontend::StaticArgs;
+use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
+use self::routes::{BackendArgs, RouteArgs};
+use self::supervisor::SupervisorArgs;
+use crate::config::{CheckConfig, CheckOutput, Config, Frontend, NginxConfig, RenderConfig};
+
+/// The version and the git commit of this build.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FEED_COMMIT"), ")");
+
+const SPELLING: &str = "\
+Every flag is an environment variable too: FEED_INGRESS_PORT is --ingress-port. The flag wins.
+Durations are written 500ms, 30s, 5m, 1h30m. A switch is set by --flag or --flag=true, and unset by
+--flag=false.";
+
+/// What the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Print this text, help or version, and end.
+    Print(String),
+    /// Serve.
+    Run(Box<Config>),
+    /// Write a first nginx configuration, so that nginx can start before the cluster is known.
+    Bootstrap(Box<NginxConfig>),
+    /// Print the nginx configuration of a directory's manifests.
+    Render(Box<RenderConfig>),
+    /// Print what is wrong with a directory's manifests.
+    Check(Box<CheckConfig>),
+}
+
+/// Serves Kubernetes Ingresses with nginx.
+#[derive(clap::Parser)]
+#[command(
+    name = "feed-ingress",
+    version = VERSION,
+    disable_help_subcommand = true,
+    term_width = 100,
+    after_help = SPELLING
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: CliCommand,
+}
+
+#[derive(clap::Subcommand)]
+enum CliCommand {
+    /// Serve, without a load balancer that feed knows of.
+    None {
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Serve behind load balancers that others look after, and name them in Ingress status.
+    Static {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        frontend: StaticArgs,
+    },
+    /// Write a first nginx configuration that serves only the status port; for an init container with the same flags.
+    Bootstrap {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        frontend: StaticArgs,
+    },
+    /// Print the nginx configuration of a directory's manifests.
+    Render(RenderArgs),
+    /// Print what is wrong with a directory's manifests; exit 1 when there are errors.
+    Check(CheckArgs),
+}
+
+#[derive(clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    adoption: AdoptionArgs,
+    #[command(flatten)]
+    ports: PortArgs,
+    #[command(flatten)]
+    backends: BackendArgs,
+    #[command(flatten)]
+    routes: RouteArgs,
+    #[command(flatten)]
+    nginx: NginxArgs,
+    #[command(flatten)]
+    reload: ReloadArgs,
+    #[command(flatten)]
+    tuning: TuningArgs,
+    #[command(flatten)]
+    supervisor: SupervisorArgs,
+}
+
+#[derive(clap::Args)]
+struct RenderArgs {
+    #[command(flatten)]
+    manifests: ManifestsArgs,
+    #[command(flatten)]
+    adoption: AdoptionArgs,
+    #[command(flatten)]
+    ports: PortArgs,
+    #[command(flatten)]
+    backends: BackendArgs,
+    #[command(flatten)]
+    routes: RouteArgs,
+    #[command(flatten)]
+    nginx: NginxArgs,
+    #[command(flatten)]
+    tuning: TuningArgs,
+}
+
+#[derive(clap::Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    manifests: ManifestsArgs,
+    /// How the diagnostics are printed.
+    #[arg(long, value_name = "FORM", default_value = "text", value_parser = ["text", "json"])]
+    output: String,
+    #[command(flatten)]
+    adoption: AdoptionArgs,
+    #[command(flatten)]
+    backends: BackendArgs,
+}
+
+#[derive(clap::Args)]
+struct ManifestsArgs {
+    /// Directory tree of YAML files.
+    #[arg(long, value_name = "DIR")]
+    manifests: Option<PathBuf>,
+}
+
+/// Reads a command line, its first word being the program's name, and the environment.
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Command, UsageError> {
+    let command = command();
+    let args = args.into_iter().map(environment::modern_spelling).collect();
+    let matches = match environment::matches(&command, args, &variable) {
+        Ok(matches) => matches,
+        Err(error::Stop::Print(text)) => return Ok(Command::Print(text)),
+        Err(error::Stop::Usage(error)) => return Err(error),
+    };
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| UsageError::of_clap(&error, &[]))?;
+    cli.command.resolve(&variable)
+}
+
+fn command() -> clap::Command {
+    environment::with_switches(Cli::command()).mut_subcommands(|subcommand| subcommand.after_help(SPELLING))
+}
+
+impl CliCommand {
+    fn resolve(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Command, UsageError> {
+        Ok(match self {
+            Self::None { run } => Command::Run(Box::new(run.resolve(|_| Ok(Frontend::None))?)),
+            Self::Static { run, frontend } => {
+                let config = run.resolve(|class| frontend.resolve(class, variable("POD_NAMESPACE")))?;
+                Command::Run(Box::new(config))
+            }
+            Self::Bootstrap { run, frontend } => {
+                let StaticArgs { .. } = frontend;
+                Command::Bootstrap(Box::new(run.resolve(|_| Ok(Frontend::None))?.nginx))
+            }
+            Self::Render(render) => Command::Render(Box::new(render.resolve()?)),
+            Self::Check(check) => Command::Check(Box::new(check.resolve()?)),
+        })
+    }
+}
+
+impl RunArgs {
+    fn resolve(
+        self,
+        frontend: impl FnOnce(&str) -> Result<Frontend, UsageError>,
+    ) -> Result<Config, UsageError> {
+        let Self { cluster, adoption, ports, backends, routes, nginx, reload, tuning, supervisor } = self;
+        let (source, resync_period) = cluster.resolve()?;
+        let adoption = adoption.resolve();
+        let class = adoption.class.as_deref().ok_or(UsageError::MissingClass)?;
+        let frontend = frontend(class)?;
+        let ports = ports.resolve(Some(supervisor.health_port))?;
+        let needs_resolver = backends.allow_external_name;
+        Ok(Config {
+            source,
+            resync_period,
+            frontend,
+            options: routes.resolve(adoption, backends),
+            nginx: nginx.resolve(ports, tuning, needs_resolver)?,
+            reload: reload.resolve(),
+            health_port: supervisor.health_port,
+            shutdown_grace_period: supervisor.shutdown_grace_period,
+            logging: supervisor.logging(),
+        })
+    }
+}
+
+impl RenderArgs {
+    fn resolve(self) -> Result<RenderConfig, UsageError> {
+        let Self { manifests, adoption, mut ports, backends, routes, nginx, tuning } = self;
+        ports.ingress_port.get_or_insert(nginx::RENDERED_PORT);
+        let ports = ports.resolve(None)?;
+        let needs_resolver = backends.allow_external_name;
+        Ok(RenderConfig {
+            manifests: manifests.resolve()?,
+            options: routes.resolve(adoption.resolve(), backends),
+            nginx: nginx.resolve(ports, tuning, needs_resolver)?,
+        })
+    }
+}
+
+impl CheckArgs {
+    fn resolve(self) -> Result<CheckConfig, UsageError> {
+        let Self { manifests, output, adoption, backends } = self;
+        let output = if output == "json" { CheckOutput::Json } else { CheckOutput::Text };
+        let options = backends.options(adoption.resolve());
+        Ok(CheckConfig { manifests: manifests.resolve()?, options, output })
+    }
+}
+
+impl ManifestsArgs {
+    fn resolve(self) -> Result<PathBuf, UsageError> {
+        self.manifests.ok_or(UsageError::MissingManifests)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::{Command, UsageError, command, environment, parse};
+use crate::config::{CheckOutput, Config, Frontend};
+
+fn parse_words(line: &str, variables: &[(&str, &str)]) -> Result<Command, UsageError> {
+    let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+    let words = std::iter::once("feed-ingress").chain(line.split(' ').filter(|word| !word.is_empty()));
+    parse(words.map(OsString::from), |name| variables.get(name).map(OsString::from))
+}
+
+fn run(line: &str, variables: &[(&str, &str)]) -> Config {
+    match parse_words(line, variables) {
+        Ok(Command::Run(config)) => *config,
+        other => panic!("`{line}` gave {other:?}"),
+    }
+}
+
+const NONE: &str = "none --ingress-class=feed --ingress-port=8080";
+const STATIC: &str = "static --ingress-class=feed --ingress-port=8080 --internal-hostname=lb.example.com";
+
+/// Every flag but those that `NONE` and `STATIC` need: a value that is not its default, and a text that the
+/// debug form of the configuration then holds and otherwise does not.
+const FLAGS: &[(&str, &str, &str)] = &[
+    ("kubeconfig", "/k/config", r#"Kubernetes { kubeconfig: Some("/k/config") }"#),
+    ("manifests", "/m", r#"source: Manifests("/m")"#),
+    ("resync-period", "1h30m", "resync_period: 5400s"),
+    ("include-classless-ingresses", "true", "include_classless: true"),
+    (
+        "ingress-controller-namespace-selectors",
+        "a=b,c=",
+        r#"[LabelSelector { name: "a", value: "b" }, LabelSelector { name: "c", value: "" }]"#,
+    ),
+    ("match-all-namespace-selectors", "true", "match_all_namespace_selectors: true"),
+    ("ingress-health-port", "8082", "status_port: 8082"),
+    ("backend-mode", "endpoints", "backend_mode: Endpoints"),
+    ("ingress-allow", "10.1.2.3,fd00::/8", "allow: AllowList([10.1.2.3/32, fd00::/8])"),
+    ("ingress-strip-path", "false", "strip_path: false"),
+    ("ingress-exact-path", "true", "exact_path: true"),
+    ("nginx-default-backend-timeout-seconds", "61", "backend_timeout_seconds: 61"),
+    ("nginx-default-backend-max-connections", "62", "backend_max_connections: 62"),
+    ("nginx-default-proxy-buffer-size", "17", "proxy_buffer_size_in_kb: 17"),
+    ("nginx-default-proxy-buffer-blocks", "5", "proxy_buffer_blocks: 5"),
+    ("nginx-binary", "/usr/sbin/nginx", r#"binary: "/usr/sbin/nginx""#),
+    ("nginx-workdir", "/w/d/", r#"workdir: "/w/d", pid_file: "/w/d/nginx.pid""#),
+    ("nginx-pid-file", "/w/n.pid", r#"pid_file: "/w/n.pid", sidecar: true"#),
+    ("nginx-template", "/t.j2", r#"template: Some("/t.j2")"#),
+    (
+        "nginx-resolver",
+        "10.0.0.10:5353",
+        "resolvers: [Resolver { address: Ip(10.0.0.10), port: Some(5353) }]",
+    ),
+    ("nginx-update-burst", "4", "update_burst: 4"),
+    ("nginx-update-period", "500ms", "update_period: 500ms"),
+    ("nginx-confirm-timeout", "45s", "confirm_timeout: 45s"),
+    ("nginx-max-restarts", "6", "max_restarts: 6"),
+    ("allow-empty", "true", "allow_empty: true"),
+    ("nginx-workers", "2", "workers: 2"),
+    ("nginx-worker-connections", "2048", "worker_connections: Some(2048)"),
+    ("nginx-worker-shutdown-timeout-seconds", "63", "worker_shutdown_timeout_seconds: 63"),
+    ("nginx-keepalive-seconds", "64", "keepalive_seconds: 64"),
+    ("nginx-backend-keepalive-count", "65", "backend_keepalive_count: Some(65)"),
+    ("nginx-backend-connect-timeout-seconds", "66", "backend_connect_timeout_seconds: 66"),
+    ("nginx-loglevel", "debug", "log_level: Debug"),
+    ("nginx-server-names-hash-bucket-size", "128", "server_names_hash_bucket_size: Some(128)"),
+    ("nginx-server-names-hash-max-size", "1024", "server_names_hash_max_size: Some(1024)"),
+    ("nginx-proxy-protocol", "true", "proxy_protocol: true"),
+    ("nginx-trusted-frontends", "10.0.0.0/8,fd00::1", "trusted_frontends: [10.0.0.0/8, fd00::1/128]"),
+    ("set-real-ip-from-header", "X-Client", r#"real_ip_header: HeaderName("X-Client")"#),
+    ("nginx-client-header-buffer-size-in-kb", "18", "client_header_buffer_size_in_kb: 18"),
+    ("nginx-client-body-buffer-size-in-kb", "19", "client_body_buffer_size_in_kb: 19"),
+    ("nginx-large-client-header-buffer-blocks", "9", "large_client_header_buffer_blocks: 9"),
+    ("health-port", "12083", "health_port: 12083"),
+    ("shutdown-grace-period", "7m", "shutdown_grace_period: 420s"),
+    ("debug", "true", "debug: true"),
+    ("log-format", "json", "format: Json"),
+];
+
+/// The same for the flags of `static` alone.
+const STATIC_FLAGS: &[(&str, &str, &str)] = &[
+    ("external-hostname", "198.51.100.7", "InternetFacing: Ip(198.51.100.7)"),
+    ("lease-name", "mine", r#"name: "mine""#),
+    ("lease-namespace", "edge", r#"namespace: Some("edge")"#),
+    ("lease-duration", "30s", "duration: 30s"),
+];
+
+#[test]
+fn verify_cli() {
+    command().debug_assert();
+}
+
+#[test]
+fn every_flag_reaches_the_configuration_in_every_spelling() {
+    let run_flags = FLAGS.iter().map(|row| (NONE, row));
+    for (base, (flag, value, expected)) in run_flags.chain(STATIC_FLAGS.iter().map(|row| (STATIC, row))) {
+        let resolved = |config: Config| format!("{config:?}");
+        let without = resolved(run(base, &[]));
+        assert!(!without.contains(expected), "{expected} is the default: {without}");
+        let spellings = [
+            resolved(run(&format!("{base} --{flag}={value}"), &[])),
+            resolved(run(&format!("{base} -{flag}={value}"), &[])),
+            resolved(run(base, &[(&environment::variable_name(flag), value)])),
+        ];
+        for with in spellings {
+            assert!(with.contains(expected), "--{flag}={value} should give {expected}: {with}");
+        }
+    }
+}
+
+#[test]
+fn the_tables_hold_every_flag() {
+    let command = command();
+    let flags = |name: &str| -> Vec<String> {
+        let subcommand = command.find_subcommand(name).unwrap();
+        let mut flags: Vec<_> =
+            subcommand.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+        flags.sort();
+        flags
+    };
+    let names = |extra: &[&str], tables: &[&[(&str, &str, &str)]]| -> Vec<String> {
+        let listed = tables.iter().flat_map(|table| table.iter().map(|row| row.0));
+        let mut names: Vec<_> = listed.chain(extra.iter().copied()).map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    let needed = ["ingress-class", "ingress-port", "allow-external-name"];
+    assert_eq!(flags("none"), names(&needed, &[FLAGS]));
+    let needed = [needed.as_slice(), &["internal-hostname"]].concat();
+    assert_eq!(flags("static"), names(&needed, &[FLAGS, STATIC_FLAGS]));
+    assert_eq!(flags("bootstrap"), flags("static"));
+    for name in ["render", "check"] {
+        let known = flags("none");
+        let unknown: Vec<_> = flags(name).into_iter().filter(|flag| !known.contains(flag)).collect();
+        assert_eq!(unknown, if name == "check" { vec!["output"] } else { vec![] });
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    insta::assert_debug_snapshot!(run(
+        "static --ingress-class=feed --ingress-port=80 --internal-hostname=LB.example.com",
+        &[]
+    ));
+}
+
+#[test]
+fn a_list_may_be_repeated() {
+    let config = run(
+        &format!("{NONE} --nginx-trusted-frontends=10.0.0.0/8 --nginx-trusted-frontends=192.0.2.1,fd00::/8"),
+        &[],
+    );
+    let networks: Vec<_> = config.nginx.base.trusted_frontends.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]);
+}
+
+#[test]
+fn a_switch_needs_no_value() {
+    for (words, expected) in [
+        ("--allow-empty", true),
+        ("-allow-empty", true),
+        ("--allow-empty=true", true),
+        ("--allow-empty=1", true),
+        ("--allow-empty=false", false),
+        ("-allow-empty=F", false),
+    ] {
+        assert_eq!(run(&format!("{NONE} {words}"), &[]).reload.allow_empty, expected, "{words}");
+    }
+    for (value, expected) in [("true", true), ("0", false)] {
+        assert_eq!(run(NONE, &[("FEED_ALLOW_EMPTY", value)]).reload.allow_empty, expected, "{value}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let config = run(NONE, &[("FEED_INGRESS_PORT", "tcp://10.96.0.7:80"), ("FEED_INGRESS_CLASS", "other")]);
+    assert_eq!(config.nginx.http_port(), 8080);
+    assert_eq!(config.options.adoption.class.as_deref(), Some("feed"));
+}
+
+#[test]
+fn variables_are_enough() {
+    let config = run("none", &[("FEED_INGRESS_PORT", "81"), ("FEED_INGRESS_CLASS", "feed")]);
+    assert_eq!(config.nginx.http_port(), 81);
+}
+
+#[test]
+fn an_allow_list_may_be_empty() {
+    let by_flag = run(&format!("{NONE} --ingress-allow="), &[]);
+    let by_variable = run(NONE, &[("FEED_INGRESS_ALLOW", "")]);
+    for config in [by_flag, by_variable] {
+        assert!(config.options.defaults.allow.networks().is_empty());
+    }
+}
+
+#[test]
+fn the_lease_lives_in_the_pods_namespace() {
+    let namespace = |line: &str, pod: &str| match run(line, &[("POD_NAMESPACE", pod)]).frontend {
+        Frontend::Static(frontend) => frontend.lease.namespace,
+        Frontend::None => panic!("`{line}` has no Lease"),
+    };
+    assert_eq!(namespace(STATIC, "edge").as_deref(), Some("edge"));
+    assert_eq!(namespace(&format!("{STATIC} --lease-namespace=other"), "edge").as_deref(), Some("other"));
+    assert_eq!(namespace(STATIC, ""), None);
+}
+
+#[test]
+fn external_names_with_a_resolver_are_allowed() {
+    let config = run(&format!("{NONE} --allow-external-name --nginx-resolver=kube-dns.kube-system.svc"), &[]);
+    assert!(config.options.allow_external_name);
+    assert_eq!(config.nginx.base.resolvers.len(), 1);
+}
+
+#[test]
+fn render_and_check_need_neither_port_nor_class() {
+    let Ok(Command::Render(render)) = parse_words("render --manifests=m", &[]) else { panic!("no render") };
+    assert_eq!(render.options.adoption.class, None);
+    assert_eq!(render.nginx.http_port(), 80);
+    let Ok(Command::Check(check)) = parse_words("check --manifests m --output json", &[]) else {
+        panic!("no check")
+    };
+    assert_eq!(check.options.adoption.class, None);
+    assert_eq!(check.output, CheckOutput::Json);
+}
+
+#[test]
+fn bootstrap_takes_the_flags_of_every_frontend() {
+    for line in [NONE, STATIC] {
+        let (_, flags) = line.split_once(' ').unwrap();
+        let Ok(Command::Bootstrap(nginx)) = parse_words(&format!("bootstrap {flags}"), &[]) else {
+            panic!("no bootstrap with {flags}")
+        };
+        assert_eq!(*nginx, run(line, &[]).nginx);
+    }
+}
+
+#[test]
+fn mistakes_get_one_sentence() {
+    let mistakes = [
+        "",
+        "serve",
+        "none --ingress-port=80",
+        "none --ingress-class=feed",
+        "none --ingress-class=feed --ingress-port=eighty",
+        "none --ingress-class=feed --ingress-port=0",
+        "none --ingress-class=feed --ingress-port=8081",
+        "none --ingress-class=feed --ingress-port=12082",
+        "none --ingress-class=feed --ingress-port=80 --health-port=8081",
+        "none --ingress-class= --ingress-port=80",
+        "none --ingress-class=feed --ingress-prot=80",
+        "none --ingress-class=feed --ingress-port",
+        "none --ingress-class=feed --ingress-port=80 --ingress-port=81",
+        "none --ingress-class=feed --ingress-port=80 surplus",
+        "none --ingress-class=feed --ingress-port=80 --manifests=m --kubeconfig=k",
+        "none --ingress-class=feed --ingress-port=80 --ingress-controller-namespace-selectors=a=b,c",
+        "none --ingress-class=feed --ingress-port=80 --resync-period=15",
+        "none --ingress-class=feed --ingress-port=80 --nginx-update-period=-3s",
+        "none --ingress-class=feed --ingress-port=80 --nginx-update-burst=0",
+        "none --ingress-class=feed --ingress-port=80 --nginx-workers=0",
+        "none --ingress-class=feed --ingress-port=80 --nginx-default-proxy-buffer-size=33",
+        "none --ingress-class=feed --ingress-port=80 --nginx-loglevel=loud",
+        "none --ingress-class=feed --ingress-port=80 --nginx-workdir=/a;b",
+        "none --ingress-class=feed --ingress-port=80 --nginx-pid-file=/run/../nginx.pid",
+        "none --ingress-class=feed --ingress-port=80 --nginx-trusted-frontends=10.0.0.0/33",
+        "none --ingress-class=feed --ingress-port=80 --ingress-allow=10.0.0.1,nobody",
+        "none --ingress-class=feed --ingress-port=80 --set-real-ip-from-header=X_Client",
+        "none --ingress-class=feed --ingress-port=80 --allow-external-name",
+        "none --ingress-class=feed --ingress-port=80 --nginx-resolver=10.0.0.1:none",
+        "none --ingress-class=feed --ingress-port=80 --backend-mode=pods",
+        "none --ingress-class=feed --ingress-port=80 --log-format=xml",
+        "none --ingress-class=feed --ingress-port=80 --debug=maybe",
+        "none --ingress-class=feed --ingress-port=80 --internal-hostname=lb.example.com",
+        "static --ingress-class=feed --ingress-port=80",
+        "static --ingress-class=feed --ingress-port=80 --internal-hostname=*.example.com",
+        "static --ingress-class=Feed --ingress-port=80 --internal-hostname=lb.example.com",
+        "static --ingress-class=feed --ingress-port=80 --internal-hostname=a --lease-duration=1500ms",
+        "render",
+        "check --manifests=m --output=yaml",
+    ]
+    .map(|line| {
+        let error = parse_words(line, &[]).expect_err(line).to_string();
+        assert!(error.lines().count() <= 2, "{error}");
+        format!("{line}\n  {}\n", error.replace('\n', "\n  "))
+    });
+    insta::assert_snapshot!(mistakes.concat());
+}
+
+#[test]
+fn mistakes_in_variables_name_them() {
+    let error =
+        |name, value| parse_words("none --ingress-class=feed", &[(name, value)]).unwrap_err().to_string();
+    assert_eq!(
+        error("FEED_INGRESS_PORT", "http"),
+        "invalid value 'http' for '--ingress-port <PORT>': must be a port, from 1 to 65535 (from FEED_INGRESS_PORT)"
+    );
+    assert_eq!(
+        error("FEED_INGRESS_PORT", "tcp://10.96.0.7:80"),
+        "invalid value 'tcp://10.96.0.7:80' for '--ingress-port <PORT>': must be a port, from 1 to 65535 \
+         (from FEED_INGRESS_PORT, which Kubernetes sets for a Service of that name: use `enableServiceLinks: false`)"
+    );
+    assert_eq!(
+        error("FEED_DEBUG", "maybe"),
+        "invalid value 'maybe' for '--debug[=<BOOL>]': must be true or false (from FEED_DEBUG)"
+    );
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    let printed = |line: &str| match parse_words(line, &[]) {
+        Ok(Command::Print(text)) => text,
+        other => panic!("`{line}` gave {other:?}"),
+    };
+    assert_eq!(printed("--version"), format!("feed-ingress {}\n", super::VERSION));
+    assert_eq!(printed("-V"), printed("--version"));
+    insta::assert_snapshot!(printed("-h"));
+    assert!(printed("none --help").contains("--ingress-port <PORT>"));
+}

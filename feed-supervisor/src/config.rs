@@ -1,0 +1,199 @@
+//! What the operator asked for: plain values, already checked. Where they come from is `cli`'s business.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use feed_reconcile::desired::Scheme;
+use feed_reconcile::options::{Endpoint, NginxOptions, Options};
+
+/// Settings of a running `feed-ingress`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the cluster's objects come from.
+    pub source: Source,
+    /// How often everything is computed and checked anew although nothing has changed.
+    pub resync_period: Duration,
+    /// What to serve, and how.
+    pub options: Options,
+    /// nginx: the program and its configuration.
+    pub nginx: NginxConfig,
+    /// When nginx is reloaded and started again.
+    pub reload: ReloadConfig,
+    /// Port of the supervisor's own endpoints: `/health`, `/metrics`, `/status`.
+    pub health_port: u16,
+    /// Through what the clients come.
+    pub frontend: Frontend,
+    /// How long leaving may take after the first signal.
+    pub shutdown_grace_period: Duration,
+    /// What is logged, and in which form.
+    pub logging: Logging,
+}
+
+/// Where the cluster's objects come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From a Kubernetes API server: that of a kubeconfig file, or the usual one (`KUBECONFIG`,
+    /// `~/.kube/config`, in-cluster).
+    Kubernetes {
+        /// The file given by `--kubeconfig`.
+        kubeconfig: Option<PathBuf>,
+    },
+    /// From the YAML files below a directory.
+    Manifests(PathBuf),
+}
+
+/// nginx: the program and its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxConfig {
+    /// The program: a path, or a name to be found in `PATH`.
+    pub binary: PathBuf,
+    /// A template of the user's own, instead of the built-in one.
+    pub template: Option<PathBuf>,
+    /// The renderer's options but for what depends on the machine: see [`NginxConfig::options`].
+    pub base: NginxOptions,
+}
+
+/// When nginx is reloaded and started again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReloadConfig {
+    /// How long a reload may take until it counts as failed.
+    pub confirm_timeout: Duration,
+    /// How often in a row a dead nginx is started again.
+    pub max_restarts: u32,
+    /// Reloads that may follow one another after quiet.
+    pub update_burst: NonZeroU32,
+    /// Time after which one more reload is allowed.
+    pub update_period: Duration,
+    /// Whether a configuration without routes may replace one with routes.
+    pub allow_empty: bool,
+}
+
+/// What the machine and the nginx on it can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NginxFacts {
+    /// Whether the kernel has IPv6.
+    pub ipv6: bool,
+    /// Whether nginx knows `keepalive_min_timeout` (1.27.4 and newer).
+    pub keepalive_min_timeout: bool,
+    /// The open files that a worker may be given; `None` where there is no limit.
+    pub open_file_limit: Option<u64>,
+}
+
+impl NginxConfig {
+    /// The renderer's options on this machine.
+    pub fn options(&self, facts: NginxFacts) -> NginxOptions {
+        NginxOptions {
+            ipv6: facts.ipv6,
+            keepalive_min_timeout: facts.keepalive_min_timeout,
+            open_file_limit: facts.open_file_limit,
+            ..self.base.clone()
+        }
+    }
+
+    /// Whether nginx is the neighbouring container's, found by its pid file, rather than our child.
+    pub fn is_sidecar(&self) -> bool {
+        self.base.sidecar
+    }
+
+    /// The directory below which nginx writes; absolute.
+    pub fn workdir(&self) -> &Path {
+        Path::new(&self.base.workdir)
+    }
+
+    /// Where nginx writes its pid; absolute.
+    pub fn pid_file(&self) -> &Path {
+        Path::new(&self.base.pid_file)
+    }
+
+    /// Port for requests.
+    pub fn http_port(&self) -> u16 {
+        self.base.http_port
+    }
+
+    /// Port of nginx's own `/health`, `/basic_status` and `/generation`.
+    pub fn status_port(&self) -> u16 {
+        self.base.status_port
+    }
+}
+
+/// Through what the clients come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frontend {
+    /// Nothing that we know of.
+    None,
+    /// Load balancers that others look after.
+    Static(StaticFrontend),
+}
+
+/// Load balancers that others look after; Ingress status names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticFrontend {
+    /// Their names or addresses by `sky.uk/frontend-scheme`; at least one.
+    pub endpoints: BTreeMap<Scheme, Endpoint>,
+    /// Which of several replicas writes.
+    pub lease: LeaseConfig,
+}
+
+/// The Lease whose holder writes Ingress status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseConfig {
+    /// Its name.
+    pub name: String,
+    /// Its namespace: the flag's, else `POD_NAMESPACE`. `None`: the service account's, else `default`.
+    pub namespace: Option<String>,
+    /// How long a holder that was not heard of keeps it; whole seconds, at least 3.
+    pub duration: Duration,
+}
+
+/// What is logged, and in which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Logging {
+    /// Whether debug messages are logged.
+    pub debug: bool,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings of `render`: print the nginx configuration of a directory's manifests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderConfig {
+    /// The directory.
+    pub manifests: PathBuf,
+    /// What to serve, and how.
+    pub options: Options,
+    /// nginx's configuration.
+    pub nginx: NginxConfig,
+}
+
+/// Settings of `check`: print what is wrong with a directory's manifests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckConfig {
+    /// The directory.
+    pub manifests: PathBuf,
+    /// What would be served, and how.
+    pub options: Options,
+    /// The form of what is printed.
+    pub output: CheckOutput,
+}
+
+/// The form in which `check` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CheckOutput {
+    /// As a compiler would.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+}
