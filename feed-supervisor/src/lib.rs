@@ -4,4 +4,6 @@
 pub mod cli;
 #[cfg(feature = "ingress")]
 pub mod config;
+#[cfg(feature = "ingress")]
+pub mod metrics;
 pub mod runtime;

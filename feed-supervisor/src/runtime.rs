@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod health;
+pub mod kubernetes;
 pub mod metrics;
 pub mod shutdown;
 pub mod source;
+pub mod telemetry;

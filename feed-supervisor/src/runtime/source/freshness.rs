@@ -32,6 +32,13 @@ impl Freshness {
         self.lock().insert(kind, Following::Current);
     }
 
+    /// Changes to objects of that kind arrive again, none of them missed: the state is the cluster's if it was listed before.
+    pub fn resumed(&self, kind: ObjectKind) {
+        if let Some(following @ Following::LostAt(_)) = self.lock().get_mut(&kind) {
+            *following = Following::Current;
+        }
+    }
+
     /// From now on changes to objects of that kind may be missed, unless they were missed already.
     pub fn lost(&self, kind: ObjectKind) {
         if let Some(following) = self.lock().get_mut(&kind)

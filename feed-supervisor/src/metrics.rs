@@ -1,0 +1,280 @@
+//! The metrics of `feed-ingress`.
+//!
+//! | name, after `feed_ingress_` | type | meaning |
+//! | --- | --- | --- |
+//! | `nginx_connections` | gauge | client connections of nginx, idle ones included |
+//! | `nginx_connections_reading` | gauge | connections on which nginx is reading a request's header |
+//! | `nginx_connections_writing` | gauge | connections on which nginx is handling a request |
+//! | `nginx_connections_waiting` | gauge | idle connections |
+//! | `nginx_accepts` | untyped, grows | connections accepted since nginx's start |
+//! | `nginx_handled` | untyped, grows | connections handled since nginx's start; fewer than accepted when a limit was reached |
+//! | `nginx_requests` | untyped, grows | requests since nginx's start |
+//! | `reloads` | untyped, grows | reloads of nginx that were begun |
+//! | `unhealthy_time` | untyped, grows | seconds during which `/health` was not 200 |
+//! | `frontends_attached` | gauge | load balancers that this process is attached to |
+//! | `configuration_generation` | gauge | generation of the configuration that nginx was last confirmed to serve |
+//! | `configuration_age_seconds` | gauge | time since that was confirmed; absent before |
+//! | `configuration_routes` | gauge | routes in that configuration |
+//! | `reload_duration_seconds` | histogram | time from the signal to nginx until the configuration was confirmed |
+//! | `reload_outcomes_total{outcome}` | counter | ends of reloads: `confirmed`, `refused`, `timed_out`, `failed` |
+//! | `change_to_serving_seconds` | histogram | time from when an object's change was seen until it was confirmed to be served; of changes that went out together, the oldest |
+//! | `diagnostics{code,severity}` | gauge | problems in the cluster's objects, by their code: those of severity `error` are not served |
+//! | `cluster_state_age_seconds` | gauge | for how long the cluster may have changed unseen, 0 while changes arrive; absent before everything was listed |
+//! | `api_requests_total{verb,resource,outcome}` | counter | requests to the Kubernetes API, by how they ended: `ok`, an HTTP status, or `unreachable` |
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use feed_reconcile::diagnostic::{Code, Diagnostic, Severity};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+use tokio::time::Instant;
+
+use crate::runtime::health::Health;
+use crate::runtime::metrics::{Metrics, Pulled, Untyped};
+use crate::runtime::source::freshness::Freshness;
+
+/// In seconds: from the fastest reload there is to one that is all but given up.
+const DURATION_BUCKETS: [f64; 13] = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0, 30.0, 60.0, 120.0];
+
+/// How a reload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadOutcome {
+    /// New connections are served by the new configuration.
+    Confirmed,
+    /// nginx said what is wrong with it.
+    Refused,
+    /// nginx neither served nor refused it in time.
+    TimedOut,
+    /// nginx could not be told, or it died.
+    Failed,
+}
+
+impl ReloadOutcome {
+    const ALL: [Self; 4] = [Self::Confirmed, Self::Refused, Self::TimedOut, Self::Failed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What nginx's `stub_status` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StubStatus {
+    /// Client connections, idle ones included.
+    pub connections: u32,
+    /// Connections accepted since nginx's start.
+    pub accepts: u64,
+    /// Connections handled since nginx's start.
+    pub handled: u64,
+    /// Requests since nginx's start.
+    pub requests: u64,
+    /// Connections on which a request's header is read.
+    pub reading: u32,
+    /// Connections on which a request is handled.
+    pub writing: u32,
+    /// Idle connections.
+    pub waiting: u32,
+}
+
+/// Where what happens is counted; clones count together.
+#[derive(Clone, Debug)]
+pub struct IngressMetrics {
+    connections: Gauge,
+    reading: Gauge,
+    writing: Gauge,
+    waiting: Gauge,
+    accepts: Untyped,
+    handled: Untyped,
+    requests: Untyped,
+    reloads: Untyped,
+    frontends_attached: Gauge,
+    generation: Gauge<u64, AtomicU64>,
+    routes: Gauge,
+    confirmed_at: Arc<Mutex<Option<Instant>>>,
+    reload_duration: Histogram,
+    reload_outcomes: Family<ReloadLabels, Counter>,
+    change_to_serving: Histogram,
+    diagnostics: Family<DiagnosticLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DiagnosticLabels {
+    code: &'static str,
+    severity: &'static str,
+}
+
+impl IngressMetrics {
+    /// Registers all of them but `api_requests_total`, which is
+    /// [`ApiCalls`](crate::runtime::kubernetes::calls::ApiCalls)' own.
+    pub fn register(metrics: &mut Metrics, health: &Health, freshness: &Freshness) -> Self {
+        let registry = metrics.registry_mut();
+        let registered = Self::register_nginx(registry);
+        register_pulled(registry, health, freshness, &registered.confirmed_at);
+        for outcome in ReloadOutcome::ALL {
+            registered.reload_outcomes(outcome).inc_by(0);
+        }
+        registered.diagnostics([]);
+        registered
+    }
+
+    fn register_nginx(to: &mut Registry) -> Self {
+        let durations = || Histogram::new(DURATION_BUCKETS);
+        Self {
+            connections: add(to, "nginx_connections", "Client connections of nginx, idle ones included"),
+            reading: add(
+                to,
+                "nginx_connections_reading",
+                "Connections on which nginx is reading a request's header",
+            ),
+            writing: add(to, "nginx_connections_writing", "Connections on which nginx is handling a request"),
+            waiting: add(to, "nginx_connections_waiting", "Idle client connections of nginx"),
+            accepts: add(to, "nginx_accepts", "Connections accepted since the start of nginx"),
+            handled: add(to, "nginx_handled", "Connections handled since the start of nginx"),
+            requests: add(to, "nginx_requests", "Requests since the start of nginx"),
+            reloads: add(to, "reloads", "Reloads of nginx that were begun"),
+            frontends_attached: add(
+                to,
+                "frontends_attached",
+                "Load balancers that this process is attached to",
+            ),
+            generation: add(to, "configuration_generation", "Generation of the configuration confirmed last"),
+            routes: add(to, "configuration_routes", "Routes in the configuration confirmed last"),
+            confirmed_at: Arc::default(),
+            reload_duration: add_as(
+                to,
+                "reload_duration_seconds",
+                "Time from the signal to nginx until the configuration was confirmed",
+                durations(),
+            ),
+            reload_outcomes: add(to, "reload_outcomes", "Reloads of nginx by how they ended"),
+            change_to_serving: add_as(
+                to,
+                "change_to_serving_seconds",
+                "Time from when an object's change was seen until it was confirmed to be served",
+                durations(),
+            ),
+            diagnostics: add(to, "diagnostics", "Problems in the cluster's objects by their code"),
+        }
+    }
+
+    /// Shows what nginx said of itself.
+    pub fn stub_status(&self, status: &StubStatus) {
+        self.connections.set(status.connections.into());
+        self.reading.set(status.reading.into());
+        self.writing.set(status.writing.into());
+        self.waiting.set(status.waiting.into());
+        self.accepts.set(status.accepts);
+        self.handled.set(status.handled);
+        self.requests.set(status.requests);
+    }
+
+    /// Counts a reload that begins.
+    pub fn reload_begun(&self) {
+        self.reloads.inc();
+    }
+
+    /// Counts a reload that ended so, this long after the signal.
+    pub fn reload_ended(&self, outcome: ReloadOutcome, duration: Duration) {
+        self.reload_outcomes(outcome).inc();
+        if outcome == ReloadOutcome::Confirmed {
+            self.reload_duration.observe(duration.as_secs_f64());
+        }
+    }
+
+    fn reload_outcomes(&self, outcome: ReloadOutcome) -> Counter {
+        self.reload_outcomes.get_or_create_owned(&ReloadLabels { outcome: outcome.as_str() })
+    }
+
+    /// Shows the configuration that nginx is known to serve from this moment on, be it after a reload, a start, or when a
+    /// running nginx was taken over.
+    pub fn configuration_confirmed(&self, generation: u64, routes: usize) {
+        self.generation.set(generation);
+        self.routes.set(i64::try_from(routes).unwrap_or(i64::MAX));
+        *self.confirmed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Counts a change of the cluster, seen at that moment, as confirmed to be served now.
+    pub fn change_served(&self, seen: Instant) {
+        self.change_to_serving.observe(seen.elapsed().as_secs_f64());
+    }
+
+    /// Shows how many frontends this process is attached to.
+    pub fn frontends_attached(&self, attached: usize) {
+        self.frontends_attached.set(i64::try_from(attached).unwrap_or(i64::MAX));
+    }
+
+    /// Shows all problems that there are now.
+    pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>) {
+        let mut counts: BTreeMap<Code, i64> = Code::ALL.iter().map(|code| (*code, 0)).collect();
+        for diagnostic in diagnostics {
+            *counts.entry(diagnostic.code).or_default() += 1;
+        }
+        for (code, count) in counts {
+            let severity = match code.severity() {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            self.diagnostics.get_or_create(&DiagnosticLabels { code: code.as_str(), severity }).set(count);
+        }
+    }
+}
+
+/// The metrics that are read when they are asked for.
+fn register_pulled(
+    registry: &mut Registry,
+    health: &Health,
+    freshness: &Freshness,
+    confirmed_at: &Arc<Mutex<Option<Instant>>>,
+) {
+    let (health, freshness, confirmed_at) = (health.clone(), freshness.clone(), Arc::clone(confirmed_at));
+    let unhealthy_time = move || Some(health.unhealthy_time().as_secs_f64());
+    let configuration_age = move || {
+        let confirmed_at = *confirmed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed_at.map(|confirmed_at| confirmed_at.elapsed().as_secs_f64())
+    };
+    let state_age = move || freshness.age().map(|age| age.as_secs_f64());
+    registry.register(
+        "unhealthy_time",
+        "Seconds during which health was bad",
+        Pulled::untyped(unhealthy_time),
+    );
+    registry.register(
+        "configuration_age_seconds",
+        "Time since the configuration was confirmed",
+        Pulled::gauge(configuration_age),
+    );
+    registry.register(
+        "cluster_state_age_seconds",
+        "For how long the cluster may have changed unseen",
+        Pulled::gauge(state_age),
+    );
+}
+
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    add_as(registry, name, help, M::default())
+}
+
+fn add_as<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+#[cfg(test)]
+mod tests;

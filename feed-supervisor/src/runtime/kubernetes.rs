@@ -1,0 +1,73 @@
+//! Clients of the Kubernetes API.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::client::ClientBuilder;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+
+pub mod calls;
+
+use calls::ObserveLayer;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No file was given, and this is no pod.
+    #[error(
+        "no Kubernetes API server is known: this process does not run in a pod ({0}); give --kubeconfig FILE, or \
+         --manifests DIR to do without a cluster"
+    )]
+    NotInCluster(#[source] kube::config::InClusterError),
+    /// The file cannot be used.
+    #[error("cannot use the kubeconfig file {path}: {source}")]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<KubeconfigError>,
+    },
+    /// Its certificates or credentials cannot be used.
+    #[error("cannot set up the connection to the Kubernetes API server: {0}")]
+    Setup(#[source] Box<kube::Error>),
+}
+
+/// How to reach the API server: as that kubeconfig file's current context says, or else as a pod does.
+///
+/// # Errors
+///
+/// When the file cannot be used, or when there is none and this is no pod.
+pub async fn config(kubeconfig: Option<&Path>) -> Result<Config, ClientError> {
+    let mut config = match kubeconfig {
+        Some(path) => from_file(path)
+            .await
+            .map_err(|source| ClientError::Kubeconfig { path: path.to_owned(), source: Box::new(source) })?,
+        None => Config::incluster().map_err(ClientError::NotInCluster)?,
+    };
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // Who calls retries too, knows for how long, and says so: see `source::kube`, `lease` and `status`.
+    config.default_retry = false;
+    Ok(config)
+}
+
+async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
+    let kubeconfig = Kubeconfig::read_from(path)?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+}
+
+/// A client whose calls are observed.
+///
+/// # Errors
+///
+/// When the certificates or credentials of the configuration cannot be used.
+pub fn client(config: Config, observe: &ObserveLayer) -> Result<Client, ClientError> {
+    let builder = ClientBuilder::try_from(config).map_err(|error| ClientError::Setup(Box::new(error)))?;
+    Ok(builder.with_layer(observe).build())
+}
+
+#[cfg(test)]
+mod tests;
