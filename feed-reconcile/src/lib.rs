@@ -12,6 +12,7 @@ pub mod dns;
 mod fixture;
 pub mod host;
 pub mod key;
+pub mod lease;
 pub mod options;
 pub mod path;
 mod place;
