@@ -1,5 +1,4 @@
 //! Computes what feed does, and does nothing: no I/O, no clock.
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the engine will call these stages"))]
 
 mod adopt;
 mod annotation;
@@ -7,14 +6,19 @@ mod backend;
 mod compile;
 pub mod desired;
 pub mod diagnostic;
+mod difference;
 pub mod dns;
 #[cfg(test)]
 mod fixture;
 pub mod host;
 pub mod key;
 pub mod lease;
+pub mod nginx;
 pub mod options;
 pub mod path;
 mod place;
+pub mod reconcile;
 mod report;
 pub mod snapshot;
+
+pub use reconcile::{Reconciled, Reconciler, reconcile};

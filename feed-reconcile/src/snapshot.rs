@@ -1,6 +1,5 @@
 //! The only input: the cluster's objects at one moment.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::difference::changed_keys;
 use crate::key::ObjectName;
 
 /// The objects of one kind, ordered by namespace and name.
@@ -64,6 +64,12 @@ impl<K> Store<K> {
         self.0.iter()
     }
 
+    /// The names of the objects in that namespace, in order.
+    pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &ObjectName> {
+        let first = ObjectName::new(namespace, "");
+        self.0.range(first..).map(|(name, _)| name).take_while(move |name| *name.namespace == *namespace)
+    }
+
     /// How many objects there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -79,26 +85,7 @@ impl<K> Store<K> {
     /// An object that was replaced by an equal one is named too. Costs one comparison an object, and nothing
     /// when the two stores still share everything.
     pub fn changed(&self, newer: &Self) -> Vec<ObjectName> {
-        let mut changed = Vec::new();
-        if Arc::ptr_eq(&self.0, &newer.0) {
-            return changed;
-        }
-        let (mut old, mut new) = (self.0.iter().peekable(), newer.0.iter().peekable());
-        loop {
-            let order = match (old.peek(), new.peek()) {
-                (None, None) => return changed,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some((old_name, _)), Some((new_name, _))) => old_name.cmp(new_name),
-            };
-            let old_entry = if order.is_le() { old.next() } else { None };
-            let new_entry = if order.is_ge() { new.next() } else { None };
-            match (old_entry, new_entry) {
-                (Some((_, old_object)), Some((_, new_object))) if Arc::ptr_eq(old_object, new_object) => {}
-                (Some((name, _)), _) | (None, Some((name, _))) => changed.push(name.clone()),
-                (None, None) => return changed,
-            }
-        }
+        if Arc::ptr_eq(&self.0, &newer.0) { Vec::new() } else { changed_keys(&self.0, &newer.0) }
     }
 }
 

@@ -1,0 +1,153 @@
+//! Hosts with equal routes share one `server{}`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::Value;
+
+use super::location::body_context;
+use super::rendered::{Chunk, Origin};
+use super::template::{TemplateError, Templates};
+use super::token;
+use crate::desired::{PathMatch, VirtualServer};
+use crate::difference::changed_keys;
+use crate::host::Host;
+use crate::options::{NginxOptions, RouteDefaults};
+
+/// The `server{}` blocks of all declared hosts, kept from one configuration to the next.
+#[derive(Debug, Default)]
+pub(super) struct Fold {
+    servers: BTreeMap<Host, Arc<VirtualServer>>,
+    bodies: BTreeMap<Host, Arc<str>>,
+    /// The hosts that share a body.
+    hosts: BTreeMap<Arc<str>, BTreeSet<Host>>,
+    /// The block of every such group, by the first of its hosts.
+    chunks: BTreeMap<Host, Arc<Chunk>>,
+    /// How many routes strip so many segments.
+    depths: BTreeMap<usize, usize>,
+}
+
+/// What a block needs to be rendered.
+pub(super) struct Rendering<'a> {
+    pub(super) templates: &'a Templates,
+    pub(super) options: &'a NginxOptions,
+    pub(super) defaults: &'a RouteDefaults,
+}
+
+impl Fold {
+    /// Renders again what is not the same as the last time.
+    pub(super) fn update(
+        &mut self,
+        servers: &BTreeMap<Host, Arc<VirtualServer>>,
+        rendering: &Rendering<'_>,
+    ) -> Result<(), TemplateError> {
+        let mut touched = BTreeSet::new();
+        for host in changed_keys(&self.servers, servers) {
+            self.take_out(&host, &mut touched);
+            if let Some(server) = servers.get(&host) {
+                self.put_in(host, server, rendering, &mut touched)?;
+            }
+        }
+        for body in touched {
+            let Some(hosts) = self.hosts.get(&body) else { continue };
+            let chunk = Arc::new(self.group(&body, hosts, rendering)?);
+            self.chunks.extend(hosts.first().map(|leader| (leader.clone(), chunk)));
+        }
+        Ok(())
+    }
+
+    /// The blocks, ordered by their first hosts.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &Arc<Chunk>> {
+        self.chunks.values()
+    }
+
+    /// The numbers of segments that some route strips, in order.
+    pub(super) fn depths(&self) -> impl Iterator<Item = usize> {
+        self.depths.keys().copied()
+    }
+
+    fn take_out(&mut self, host: &Host, touched: &mut BTreeSet<Arc<str>>) {
+        for depth in self.servers.remove(host).iter().flat_map(|server| strip_depths(server)) {
+            if let Some(routes) = self.depths.get_mut(&depth) {
+                *routes -= 1;
+            }
+        }
+        self.depths.retain(|_, routes| *routes > 0);
+        let Some(body) = self.bodies.remove(host) else { return };
+        let Some(hosts) = self.hosts.get_mut(&body) else { return };
+        if let Some(leader) = hosts.first() {
+            self.chunks.remove(leader);
+        }
+        hosts.remove(host);
+        if hosts.is_empty() {
+            self.hosts.remove(&body);
+        }
+        touched.insert(body);
+    }
+
+    fn put_in(
+        &mut self,
+        host: Host,
+        server: &Arc<VirtualServer>,
+        rendering: &Rendering<'_>,
+        touched: &mut BTreeSet<Arc<str>>,
+    ) -> Result<(), TemplateError> {
+        let body: Arc<str> = body(server, rendering)?.into();
+        for depth in strip_depths(server) {
+            *self.depths.entry(depth).or_default() += 1;
+        }
+        let body = self.hosts.get_key_value(&body).map_or(body, |(body, _)| Arc::clone(body));
+        let hosts = self.hosts.entry(Arc::clone(&body)).or_default();
+        if let Some(leader) = hosts.first() {
+            self.chunks.remove(leader);
+        }
+        hosts.insert(host.clone());
+        self.servers.insert(host.clone(), Arc::clone(server));
+        self.bodies.insert(host, Arc::clone(&body));
+        touched.insert(body);
+        Ok(())
+    }
+
+    fn group(
+        &self,
+        body: &str,
+        hosts: &BTreeSet<Host>,
+        rendering: &Rendering<'_>,
+    ) -> Result<Chunk, TemplateError> {
+        let names: Vec<Value> = hosts.iter().map(token::server_name).collect();
+        let text = rendering.templates.server(frame_context(rendering.options, names, body))?;
+        let servers = hosts.iter().filter_map(|host| self.servers.get(host)).cloned().collect();
+        Ok(Chunk { text, origin: Origin::Servers(servers) })
+    }
+}
+
+/// The block for hosts that nobody declared.
+pub(super) fn undeclared(
+    server: &Arc<VirtualServer>,
+    rendering: &Rendering<'_>,
+) -> Result<Chunk, TemplateError> {
+    let body = body(server, rendering)?;
+    let text = rendering.templates.server(frame_context(rendering.options, Vec::new(), &body))?;
+    Ok(Chunk { text, origin: Origin::Servers(vec![Arc::clone(server)]) })
+}
+
+/// How many segments each route of a server strips from a path of which something is left.
+pub(super) fn strip_depths(server: &VirtualServer) -> impl Iterator<Item = usize> {
+    let strips = server.routes.iter().filter(|route| route.strip && route.path_match != PathMatch::Exact);
+    strips.map(|route| route.path.depth())
+}
+
+fn body(server: &VirtualServer, rendering: &Rendering<'_>) -> Result<String, TemplateError> {
+    rendering.templates.body(body_context(server, rendering.defaults))
+}
+
+fn frame_context(options: &NginxOptions, names: Vec<Value>, body: &str) -> Value {
+    Value::from_pairs([
+        ("port", Value::from(options.http_port)),
+        ("ipv6", Value::from(options.ipv6)),
+        ("proxy_protocol", Value::from(options.proxy_protocol)),
+        ("undeclared", Value::from(names.is_empty())),
+        ("names", Value::from(names)),
+        ("body", token::assembled(body.to_owned())),
+    ])
+}

@@ -1,0 +1,194 @@
+//! From routes to nginx's locations.
+
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
+
+use super::token;
+use crate::desired::{Backend, PathMatch, Protocol, Route, RouteSettings, VirtualServer};
+use crate::options::{AllowList, RouteDefaults};
+
+/// The values of the template of a server's body.
+pub(super) fn body_context(server: &VirtualServer, defaults: &RouteDefaults) -> Value {
+    let common = common_settings(server);
+    let settings = |route: &Route| match common {
+        Some(_) => Value::from(()),
+        None => settings(&route.settings, defaults, "            "),
+    };
+    let locations: Vec<Value> =
+        server.routes.iter().flat_map(|route| locations(route, &settings(route))).collect();
+    Value::from_pairs([
+        ("refuse_ambiguous_paths", Value::from(server.routes.iter().any(|route| route.strip))),
+        (
+            "settings",
+            common.map_or_else(|| Value::from(()), |common| self::settings(common, defaults, "        ")),
+        ),
+        ("locations", Value::from(locations)),
+        ("has_root", Value::from(server.routes.iter().any(|route| is_root_prefix(route)))),
+    ])
+}
+
+/// How many locations a route becomes, in the order of the routes.
+pub(super) fn location_count(route: &Route) -> usize {
+    if without_slash(route).is_some() { 2 } else { 1 }
+}
+
+/// The path without a slash at its end, where it needs a location of its own beside the one with it.
+///
+/// nginx redirects from the path without to a directory that is proxied, but not to one that is answered.
+fn without_slash(route: &Route) -> Option<&str> {
+    let path = route.path.as_str();
+    match route.path_match {
+        _ if route.path.is_root() => None,
+        PathMatch::Prefix => Some(path),
+        PathMatch::Directory if route.backend == Backend::Unavailable => path.strip_suffix('/'),
+        PathMatch::Directory | PathMatch::Exact => None,
+    }
+}
+
+fn is_root_prefix(route: &Route) -> bool {
+    route.path.is_root() && route.path_match != PathMatch::Exact
+}
+
+/// The settings that all routes of a server share; these are said once, for the server.
+fn common_settings(server: &VirtualServer) -> Option<&RouteSettings> {
+    let first = server.routes.first()?;
+    server.routes.iter().all(|route| route.settings == first.settings).then_some(&*first.settings)
+}
+
+/// One location, as the template of a body sees it.
+#[derive(Debug)]
+struct Location {
+    route: Arc<Route>,
+    /// Whether only this very path is matched.
+    exact: bool,
+    path: Value,
+    settings: Value,
+}
+
+fn locations(route: &Arc<Route>, settings: &Value) -> Vec<Value> {
+    let location = |exact, path: &str| {
+        Value::from_object(Location {
+            route: Arc::clone(route),
+            exact,
+            path: token::path(path),
+            settings: settings.clone(),
+        })
+    };
+    let path = route.path.as_str();
+    match without_slash(route) {
+        Some(path) => vec![location(true, path), location(false, &format!("{path}/"))],
+        None => vec![location(route.path_match == PathMatch::Exact, path)],
+    }
+}
+
+impl Location {
+    fn protocol(&self) -> Protocol {
+        match &self.route.backend {
+            Backend::Upstream(upstream) => upstream.protocol,
+            Backend::External { protocol, .. } => *protocol,
+            Backend::Unavailable => Protocol::Http,
+        }
+    }
+
+    fn target(&self) -> Value {
+        match &self.route.backend {
+            Backend::Upstream(upstream) => token::upstream(&upstream.name),
+            Backend::External { port, .. } => token::external_target(*port),
+            Backend::Unavailable => Value::from(()),
+        }
+    }
+
+    fn external(&self) -> Value {
+        match &self.route.backend {
+            Backend::External { host, .. } => token::host(host),
+            Backend::Upstream(_) | Backend::Unavailable => Value::from(()),
+        }
+    }
+
+    /// Whether something is left of the path when the route's is stripped.
+    fn has_rest(&self) -> bool {
+        self.route.strip && !self.exact
+    }
+
+    fn rest(&self) -> Value {
+        if self.has_rest() { token::rest_variable(self.route.path.depth()) } else { Value::from(()) }
+    }
+}
+
+impl Object for Location {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "exact" => Value::from(self.exact),
+            "path" => self.path.clone(),
+            "settings" => self.settings.clone(),
+            "unavailable" => Value::from(self.route.backend == Backend::Unavailable),
+            "without_redirect" => Value::from(
+                self.exact && !self.route.path.is_root() && self.route.path.as_str().ends_with('/'),
+            ),
+            "external" => self.external(),
+            "grpc" => Value::from(self.protocol() == Protocol::Http2),
+            "scheme" => token::keyword(if self.protocol() == Protocol::Https { "https" } else { "http" }),
+            "target" => self.target(),
+            "strip" => Value::from(self.route.strip),
+            "rest" => self.rest(),
+            "segments" => Value::from(self.route.path.depth()),
+            _ => return None,
+        })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}
+
+/// The settings that differ from the defaults, indented by `indent`; `None` when none does.
+pub(super) fn settings(settings: &RouteSettings, defaults: &RouteDefaults, indent: &'static str) -> Value {
+    let buffers = (settings.proxy_buffer_size_in_kb, settings.proxy_buffer_blocks);
+    let default_buffers = (defaults.proxy_buffer_size_in_kb, defaults.proxy_buffer_blocks);
+    let timeout = (settings.backend_timeout_seconds != defaults.backend_timeout_seconds)
+        .then_some(settings.backend_timeout_seconds);
+    let buffers = (buffers != default_buffers).then_some(buffers);
+    let allow = (settings.allow != defaults.allow).then_some(&settings.allow);
+    if timeout.is_none() && buffers.is_none() && allow.is_none() {
+        return Value::from(());
+    }
+    settings_context(indent, timeout, buffers, allow)
+}
+
+/// The defaults, said for all.
+pub(super) fn default_settings(defaults: &RouteDefaults) -> Value {
+    settings_context(
+        "    ",
+        Some(defaults.backend_timeout_seconds),
+        Some((defaults.proxy_buffer_size_in_kb, defaults.proxy_buffer_blocks)),
+        Some(&defaults.allow),
+    )
+}
+
+fn settings_context(
+    indent: &'static str,
+    timeout: Option<u32>,
+    buffers: Option<(u32, u32)>,
+    allow: Option<&AllowList>,
+) -> Value {
+    // nginx wants two buffers, and of busy ones no more than all but one, and room for the first.
+    let (size, blocks) = buffers.map_or((None, None), |(size, blocks)| (Some(size), Some(blocks.max(2))));
+    let busy = size.zip(blocks).map(|(size, blocks)| size * (blocks - 1).min(2));
+    Value::from_pairs([
+        ("indent", token::keyword(indent)),
+        ("timeout", Value::from(timeout)),
+        ("buffer_size", Value::from(size)),
+        ("buffers", Value::from(blocks)),
+        ("busy_buffers_size", Value::from(busy)),
+        ("allow_everyone", Value::from(allow.is_some_and(|allow| *allow == AllowList::everyone()))),
+        ("allow", allow.map_or_else(|| Value::from(()), |allow| Value::from(allowed(allow)))),
+    ])
+}
+
+/// The networks of an allow list, and the machine itself, which is always allowed.
+fn allowed(allow: &AllowList) -> Vec<Value> {
+    let loopback = std::iter::once(token::keyword("127.0.0.1"));
+    loopback.chain(allow.networks().iter().map(token::network)).collect()
+}

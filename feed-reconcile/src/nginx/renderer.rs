@@ -1,0 +1,166 @@
+//! Renders configurations, each from what changed since the one before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::Value;
+
+use super::capacity::Capacity;
+use super::fold::{Fold, Rendering, strip_depths, undeclared};
+use super::main_context::{GENERATION, MainInput, SERVERS, UPSTREAMS, main_context};
+use super::rendered::{Chunk, Origin, Part, Rendered};
+use super::template::{TemplateError, Templates};
+use super::token;
+use crate::desired::{DesiredState, Upstream, UpstreamName, VirtualServer};
+use crate::difference::changed_keys;
+use crate::options::{NginxOptions, RouteDefaults};
+
+/// Renders the desired state, and keeps the blocks of what did not change.
+///
+/// The result depends on the last state alone: equal states give equal bytes, whatever came before.
+pub struct Renderer {
+    templates: Templates,
+    options: NginxOptions,
+    defaults: RouteDefaults,
+    fold: Fold,
+    undeclared: Option<(Arc<VirtualServer>, Arc<Chunk>)>,
+    upstreams: BTreeMap<UpstreamName, Arc<Upstream>>,
+    upstream_chunks: BTreeMap<UpstreamName, Arc<Chunk>>,
+    /// The idle connections that the upstreams' blocks were rendered with.
+    keepalive: u32,
+}
+
+impl Renderer {
+    /// A renderer with the shipped templates.
+    ///
+    /// `defaults` must be those the state is computed with: what equals them is said once for all.
+    pub fn new(options: NginxOptions, defaults: RouteDefaults) -> Result<Self, TemplateError> {
+        Self::build(None, options, defaults)
+    }
+
+    /// A renderer with the user's own main template.
+    pub fn with_template(
+        template: &str,
+        options: NginxOptions,
+        defaults: RouteDefaults,
+    ) -> Result<Self, TemplateError> {
+        Self::build(Some(template), options, defaults)
+    }
+
+    fn build(
+        template: Option<&str>,
+        options: NginxOptions,
+        defaults: RouteDefaults,
+    ) -> Result<Self, TemplateError> {
+        Ok(Self {
+            templates: Templates::new(template)?,
+            options,
+            defaults,
+            fold: Fold::default(),
+            undeclared: None,
+            upstreams: BTreeMap::new(),
+            upstream_chunks: BTreeMap::new(),
+            keepalive: 0,
+        })
+    }
+
+    /// The configuration for this state. Only a user's own template can make it fail.
+    pub fn update(&mut self, state: &DesiredState) -> Result<Rendered, TemplateError> {
+        let capacity = Capacity::of(state, &self.options);
+        self.update_upstreams(&state.upstreams, capacity.keepalive)?;
+        let rendering =
+            Rendering { templates: &self.templates, options: &self.options, defaults: &self.defaults };
+        self.fold.update(&state.servers, &rendering)?;
+        let undeclared_chunk = match &self.undeclared {
+            Some((server, chunk)) if Arc::ptr_eq(server, &state.undeclared) => Arc::clone(chunk),
+            _ => Arc::new(undeclared(&state.undeclared, &rendering)?),
+        };
+        self.undeclared = Some((Arc::clone(&state.undeclared), Arc::clone(&undeclared_chunk)));
+        let mut depths: Vec<usize> = self.fold.depths().chain(strip_depths(&state.undeclared)).collect();
+        depths.sort_unstable();
+        depths.dedup();
+        let routes =
+            state.servers.values().chain([&state.undeclared]).map(|server| server.routes.len()).sum();
+        let main = self.templates.main(main_context(
+            &MainInput { routes, capacity, depths },
+            &self.options,
+            &self.defaults,
+        ))?;
+        let servers = || [&undeclared_chunk].into_iter().chain(self.fold.chunks());
+        let parts = assemble(&main, self.upstream_chunks.values(), servers())?;
+        Ok(Rendered { parts: parts.into(), routes })
+    }
+
+    fn update_upstreams(
+        &mut self,
+        upstreams: &BTreeMap<UpstreamName, Arc<Upstream>>,
+        keepalive: u32,
+    ) -> Result<(), TemplateError> {
+        if self.keepalive != keepalive {
+            self.keepalive = keepalive;
+            self.upstreams.clear();
+            self.upstream_chunks.clear();
+        }
+        for name in changed_keys(&self.upstreams, upstreams) {
+            self.upstream_chunks.remove(&name);
+            self.upstreams.remove(&name);
+            if let Some(upstream) = upstreams.get(&name) {
+                let text = self.templates.upstream(upstream_context(upstream, keepalive))?;
+                let chunk = Chunk { text, origin: Origin::Upstream(name.clone()) };
+                self.upstream_chunks.insert(name.clone(), Arc::new(chunk));
+                self.upstreams.insert(name, Arc::clone(upstream));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn upstream_context(upstream: &Upstream, keepalive: u32) -> Value {
+    let addresses: Vec<Value> = upstream.addresses.iter().map(token::socket_address).collect();
+    let limit = upstream.max_connections;
+    Value::from_pairs([
+        ("name", token::upstream(&upstream.name)),
+        ("addresses", Value::from(addresses)),
+        ("max_connections", Value::from((limit > 0).then_some(limit))),
+        ("keepalive", Value::from(keepalive)),
+        ("max_requests", Value::from(upstream.max_requests_per_connection)),
+        ("keepalive_timeout", Value::from(upstream.keepalive_timeout_milliseconds)),
+    ])
+}
+
+/// Puts the blocks in the places that the main template left for them.
+fn assemble<'a>(
+    main: &str,
+    upstreams: impl Iterator<Item = &'a Arc<Chunk>>,
+    servers: impl Iterator<Item = &'a Arc<Chunk>>,
+) -> Result<Vec<Part>, TemplateError> {
+    for (placeholder, name) in [(UPSTREAMS, "upstreams"), (SERVERS, "servers")] {
+        if main.matches(placeholder).count() != 1 {
+            return Err(TemplateError::Placeholder(name));
+        }
+    }
+    let (mut upstreams, mut servers) = (Some(upstreams), Some(servers));
+    let mut parts = Vec::new();
+    for piece in main.split_inclusive([GENERATION, UPSTREAMS, SERVERS]) {
+        let text = piece.trim_end_matches([GENERATION, UPSTREAMS, SERVERS]);
+        if !text.is_empty() {
+            parts.push(Part::Text(text.into()));
+        }
+        match piece.chars().next_back() {
+            Some(GENERATION) => parts.push(Part::Generation),
+            Some(UPSTREAMS) => parts.extend(upstreams.take().into_iter().flatten().cloned().map(Part::Chunk)),
+            Some(SERVERS) => parts.extend(servers.take().into_iter().flatten().cloned().map(Part::Chunk)),
+            _ => {}
+        }
+    }
+    Ok(parts)
+}
+
+/// A configuration that serves only the status port, so that nginx can start before the cluster is known.
+pub fn bootstrap(options: &NginxOptions) -> Result<Rendered, TemplateError> {
+    let capacity = Capacity::of(&DesiredState::default(), options);
+    let input = MainInput { routes: 0, capacity, depths: Vec::new() };
+    let main = Templates::new(None)?.main(main_context(&input, options, &RouteDefaults::default()))?;
+    let no_blocks = || std::iter::empty();
+    Ok(Rendered { parts: assemble(&main, no_blocks(), no_blocks())?.into(), routes: 0 })
+}

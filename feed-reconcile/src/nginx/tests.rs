@@ -1,0 +1,218 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::{Generation, Rendered, Renderer, bootstrap};
+use crate::desired::{
+    Backend, DEFAULT_MAX_REQUESTS_PER_CONNECTION, DesiredState, PathMatch, Protocol, Route, RouteSettings,
+    Upstream, UpstreamName, VirtualServer,
+};
+use crate::host::Host;
+use crate::key::ObjectName;
+use crate::options::{AllowList, HeaderName, LogLevel, NginxOptions, RouteDefaults};
+use crate::path::RoutePath;
+
+pub(super) fn options() -> NginxOptions {
+    NginxOptions {
+        workdir: "/var/run/feed".into(),
+        pid_file: "/var/run/feed/nginx.pid".into(),
+        sidecar: false,
+        http_port: 8080,
+        status_port: 8081,
+        ipv6: false,
+        keepalive_min_timeout: false,
+        workers: 1,
+        worker_connections: None,
+        open_file_limit: None,
+        worker_shutdown_timeout_seconds: 0,
+        keepalive_seconds: 60,
+        backend_keepalive_count: None,
+        backend_connect_timeout_seconds: 1,
+        log_level: LogLevel::Warn,
+        server_names_hash_bucket_size: None,
+        server_names_hash_max_size: None,
+        proxy_protocol: false,
+        trusted_frontends: Vec::new(),
+        real_ip_header: HeaderName::new("X-Forwarded-For").unwrap(),
+        client_header_buffer_size_in_kb: 16,
+        client_body_buffer_size_in_kb: 16,
+        large_client_header_buffer_blocks: 4,
+        resolvers: Vec::new(),
+    }
+}
+
+fn settings() -> RouteSettings {
+    let defaults = RouteDefaults::default();
+    RouteSettings {
+        allow: defaults.allow,
+        backend_timeout_seconds: defaults.backend_timeout_seconds,
+        proxy_buffer_size_in_kb: defaults.proxy_buffer_size_in_kb,
+        proxy_buffer_blocks: defaults.proxy_buffer_blocks,
+    }
+}
+
+fn upstream(service: &str, protocol: Protocol) -> Backend {
+    let service = ObjectName::new("default", service);
+    Backend::Upstream(Arc::new(Upstream {
+        name: UpstreamName::new(&service, 80, 0, None, DEFAULT_MAX_REQUESTS_PER_CONNECTION),
+        addresses: vec![SocketAddr::from(([10, 0, 0, 1], 80))],
+        protocol,
+        max_connections: 0,
+        keepalive_timeout_milliseconds: None,
+        max_requests_per_connection: DEFAULT_MAX_REQUESTS_PER_CONNECTION,
+    }))
+}
+
+fn route(path: &str, path_match: PathMatch, strip: bool) -> Route {
+    Route {
+        ingress: ObjectName::new("default", "web"),
+        path: RoutePath::decode(path).unwrap(),
+        path_match,
+        backend: upstream("web", Protocol::Http),
+        strip,
+        settings: Arc::new(settings()),
+    }
+}
+
+fn state(servers: &[(&str, Vec<Route>)]) -> DesiredState {
+    let mut state = DesiredState::default();
+    for (host, routes) in servers {
+        let routes: Vec<Arc<Route>> = routes.iter().cloned().map(Arc::new).collect();
+        for route in &routes {
+            if let Backend::Upstream(upstream) = &route.backend {
+                state.upstreams.insert(upstream.name.clone(), Arc::clone(upstream));
+            }
+        }
+        state.servers.insert(Host::new(host).unwrap(), Arc::new(VirtualServer { routes }));
+    }
+    state
+}
+
+fn render(state: &DesiredState) -> Rendered {
+    Renderer::new(options(), RouteDefaults::default()).unwrap().update(state).unwrap()
+}
+
+/// The text from the first upstream on.
+fn blocks(rendered: &Rendered) -> String {
+    let text = rendered.to_text(Generation(7));
+    let start =
+        text.find("    upstream ").or_else(|| text.find("        listen 8080").map(|at| at - 13)).unwrap();
+    text.split_at(start).1.to_owned()
+}
+
+#[test]
+fn layout_of_each_kind_of_route() {
+    let mut grpc = route("/grpc", PathMatch::Prefix, true);
+    grpc.backend = upstream("grpc", Protocol::Http2);
+    let mut external = route("/external", PathMatch::Prefix, true);
+    external.backend = Backend::External {
+        host: Host::new("api.example.org").unwrap(),
+        port: 443,
+        protocol: Protocol::Https,
+    };
+    let mut away = route("/away/", PathMatch::Directory, false);
+    away.backend = Backend::Unavailable;
+    let routes = vec![
+        route("/", PathMatch::Prefix, false),
+        away,
+        route("/directory/", PathMatch::Directory, true),
+        route("/exact", PathMatch::Exact, true),
+        route("/exact/", PathMatch::Exact, false),
+        external,
+        grpc,
+        route("/one/two", PathMatch::Prefix, true),
+        route("/prefix", PathMatch::Prefix, false),
+    ];
+    insta::assert_snapshot!(blocks(&render(&state(&[("a.example.com", routes)]))));
+}
+
+#[test]
+fn equal_servers_share_a_block_and_settings_are_hoisted() {
+    let slow = Arc::new(RouteSettings {
+        allow: AllowList::new(["10.0.0.0/8".parse().unwrap()]),
+        backend_timeout_seconds: 300,
+        proxy_buffer_size_in_kb: 32,
+        proxy_buffer_blocks: 1,
+    });
+    let mut slow_route = route("/", PathMatch::Prefix, false);
+    slow_route.settings = Arc::clone(&slow);
+    let mixed = vec![slow_route.clone(), route("/fast", PathMatch::Exact, false)];
+    let plain = vec![route("/", PathMatch::Prefix, false)];
+    insta::assert_snapshot!(blocks(&render(&state(&[
+        ("*.example.com", plain.clone()),
+        ("a.example.com", plain.clone()),
+        ("b.example.com", vec![slow_route]),
+        ("c.example.com", plain),
+        ("d.example.com", mixed),
+        ("e.example.com", vec![]),
+    ]))));
+}
+
+#[test]
+fn main_part() {
+    let mut options = options();
+    options.sidecar = true;
+    options.ipv6 = true;
+    options.keepalive_min_timeout = true;
+    options.trusted_frontends = vec!["10.0.0.0/8".parse().unwrap()];
+    let rendered = bootstrap(&options).unwrap();
+    insta::assert_snapshot!(rendered.to_text(Generation(0)));
+}
+
+#[test]
+fn a_change_renders_the_same_bytes_as_a_fresh_start() {
+    let routes = |path: &str| vec![route(path, PathMatch::Prefix, true)];
+    let states = [
+        state(&[("a.example.com", routes("/x")), ("b.example.com", routes("/x"))]),
+        state(&[("a.example.com", routes("/y/z")), ("b.example.com", routes("/x"))]),
+        state(&[("b.example.com", routes("/x")), ("c.example.com", routes("/x"))]),
+        state(&[]),
+        state(&[("b.example.com", routes("/x"))]),
+    ];
+    let mut renderer = Renderer::new(options(), RouteDefaults::default()).unwrap();
+    for state in states {
+        let changed = renderer.update(&state).unwrap();
+        let fresh = render(&state);
+        assert_eq!(changed.to_text(Generation(1)), fresh.to_text(Generation(1)));
+        assert!(changed == fresh);
+    }
+}
+
+#[test]
+fn a_line_leads_back_to_its_ingresses() {
+    let mut other = route("/other", PathMatch::Prefix, true);
+    other.ingress = ObjectName::new("default", "other");
+    let rendered = render(&state(&[
+        ("a.example.com", vec![route("/", PathMatch::Prefix, false), other.clone()]),
+        ("b.example.com", vec![route("/", PathMatch::Prefix, false), other]),
+    ]));
+    let text = rendered.to_text(Generation(1));
+    let sources = |line: &str| {
+        let number = text.lines().position(|candidate| candidate.contains(line)).unwrap() + 1;
+        let names = rendered.sources(number);
+        names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(sources("location / {"), "");
+    assert_eq!(sources("location = /other"), "default/other");
+    assert_eq!(sources("location /other/"), "default/other");
+    assert_eq!(sources("b.example.com"), "default/other default/web");
+    assert_eq!(sources("default.web.80 {"), "default/other default/web");
+    assert_eq!(sources("worker_processes"), "");
+    assert!(rendered.sources(0).is_empty() && rendered.sources(100_000).is_empty());
+}
+
+#[test]
+fn a_template_that_would_serve_nothing_is_refused() {
+    let refused = |template: &str| {
+        let renderer = Renderer::with_template(template, options(), RouteDefaults::default());
+        renderer.and_then(|mut renderer| renderer.update(&DesiredState::default())).unwrap_err().to_string()
+    };
+    assert_eq!(refused("{{ servers }}"), "the nginx template must contain {{ upstreams }} exactly once");
+    assert_eq!(
+        refused("{{ upstreams }}{{ servers }}{{ servers }}"),
+        "the nginx template must contain {{ servers }} exactly once"
+    );
+    assert!(refused("{{ upstreams }}{{ servers }}{{ missing }}").contains("undefined value"));
+    assert!(refused("{{ 'text' }}").contains("a string cannot be printed"));
+    assert!(refused("{{ upstreams|safe }}").contains("unknown filter"));
+    assert!(refused("\u{1}").contains("control character"));
+}

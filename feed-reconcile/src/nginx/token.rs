@@ -1,0 +1,158 @@
+//! The one place where values become nginx text.
+//!
+//! A [`Token`] is text that is safe where the templates put it; the template engine prints tokens and
+//! numbers and refuses everything else, so that a value cannot reach the file by another way.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, Output, State};
+
+use crate::desired::UpstreamName;
+use crate::host::Host;
+use crate::options::{HeaderName, LogLevel, Resolver, ResolverAddress};
+
+/// A piece of nginx configuration: one parameter, or a part of one.
+#[derive(Debug)]
+pub(super) struct Token(String);
+
+impl Object for Token {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The template engine's formatter: tokens and numbers, nothing else.
+pub(super) fn format_value(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let written = match value.downcast_object_ref::<Token>() {
+        Some(token) => out.write_str(&token.0),
+        None if value.is_number() => write!(out, "{value}"),
+        None => {
+            let reason = format!("a {} cannot be printed in an nginx configuration", value.kind());
+            return Err(Error::new(ErrorKind::BadEscape, reason));
+        }
+    };
+    written.map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
+}
+
+fn token(text: impl Into<String>) -> Value {
+    Value::from_object(Token(text.into()))
+}
+
+/// A word of our own source code.
+pub(super) fn keyword(word: &'static str) -> Value {
+    token(word)
+}
+
+/// A text of our own making: markers that are replaced after rendering, lists of tokens.
+pub(super) fn assembled(text: String) -> Value {
+    token(text)
+}
+
+/// A host as a parameter of `server_name`.
+///
+/// A wildcard is one label, as the Kubernetes API defines it; nginx's own `*.` would match several, so
+/// that it has to be a regular expression here, and only here: nginx tries it for hosts that nobody
+/// declared exactly. Hosts hold letters, digits, `-` and `.` only.
+pub(super) fn server_name(host: &Host) -> Value {
+    match host.wildcard_suffix() {
+        Some(suffix) => token(format!("~^[^.]+\\.{}$", suffix.replace('.', "\\."))),
+        None => token(host.as_str()),
+    }
+}
+
+/// A host as a parameter of its own.
+pub(super) fn host(host: &Host) -> Value {
+    token(host.as_str())
+}
+
+/// A location's path, decoded.
+pub(super) fn path(path: &str) -> Value {
+    token(quoted(path))
+}
+
+/// Text as one parameter of nginx's configuration: as it is where that is safe, else in double quotes.
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~');
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The name of an upstream as nginx knows it.
+///
+/// nginx compares every `proxy_pass` with every upstream, byte by byte: names that differ in their first
+/// bytes make that cheap, so that a hash of the name stands before it.
+pub(super) fn upstream(name: &UpstreamName) -> Value {
+    token(format!("{:08x}.{}", fnv1a(name.as_str().as_bytes()), name.as_str()))
+}
+
+/// FNV-1a, 32 bits: it only has to spread; names are different without it.
+fn fnv1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+/// An address with its port, IPv6 in brackets.
+pub(super) fn socket_address(address: &SocketAddr) -> Value {
+    token(address.to_string())
+}
+
+/// A network in CIDR notation.
+pub(super) fn network(network: &IpNet) -> Value {
+    token(network.to_string())
+}
+
+/// A request header's name.
+pub(super) fn header(name: &HeaderName) -> Value {
+    token(name.as_str())
+}
+
+/// A name server, IPv6 in brackets.
+pub(super) fn resolver(resolver: &Resolver) -> Value {
+    let address = match &resolver.address {
+        ResolverAddress::Ip(IpAddr::V6(address)) => format!("[{address}]"),
+        ResolverAddress::Ip(address) => address.to_string(),
+        ResolverAddress::Name(name) => name.as_str().to_owned(),
+    };
+    match resolver.port {
+        Some(port) => token(format!("{address}:{port}")),
+        None => token(address),
+    }
+}
+
+/// A level of `error_log`.
+pub(super) fn log_level(level: LogLevel) -> Value {
+    token(level.as_str())
+}
+
+/// A file's path, in quotes where it needs them.
+pub(super) fn file(path: &str) -> Value {
+    token(quoted(path))
+}
+
+/// The name that the variable `$external` holds, with its port.
+pub(super) fn external_target(port: u16) -> Value {
+    token(format!("$external:{port}"))
+}
+
+/// The variable that holds a request's raw path without its first `depth` segments.
+pub(super) fn rest_variable(depth: usize) -> Value {
+    token(format!("$rest_{depth}"))
+}
