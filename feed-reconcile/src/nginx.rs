@@ -14,7 +14,7 @@ mod renderer;
 mod source_map;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 
 pub use rendered::{Generation, Rendered};

@@ -11,7 +11,7 @@ use crate::key::ObjectName;
 use crate::options::{AllowList, HeaderName, LogLevel, NginxOptions, RouteDefaults};
 use crate::path::RoutePath;
 
-pub(super) fn options() -> NginxOptions {
+pub(crate) fn options() -> NginxOptions {
     NginxOptions {
         workdir: "/var/run/feed".into(),
         pid_file: "/var/run/feed/nginx.pid".into(),

@@ -1,0 +1,96 @@
+//! Conflicts: who serves what of one host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::compile::{Claim, Compiled};
+use crate::desired::{PathMatch, Route, VirtualServer};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::host::Host;
+use crate::key::{ObjectKey, ObjectName};
+
+/// An Ingress that declares a host. The first in order wins: the older, then by namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Claimant {
+    /// Nanoseconds since 1970; what has no time is oldest.
+    pub(super) created: Option<i128>,
+    pub(super) name: ObjectName,
+}
+
+/// What two routes cannot both have: the path without its last slash, unless the match is exact.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    path: String,
+    exact: bool,
+}
+
+impl Place {
+    fn of(route: &Route) -> Self {
+        let path = route.path.as_str();
+        match route.path_match {
+            PathMatch::Exact => Self { path: path.to_owned(), exact: true },
+            PathMatch::Prefix | PathMatch::Directory => {
+                Self { path: path.strip_suffix('/').unwrap_or(path).to_owned(), exact: false }
+            }
+        }
+    }
+}
+
+/// The routes of one host (`None`: of the undeclared ones), and what lost against them.
+pub(super) fn merge(
+    host: Option<&Host>,
+    claimants: &BTreeSet<Claimant>,
+    compiled: &BTreeMap<ObjectName, Compiled>,
+) -> (VirtualServer, Vec<Diagnostic>) {
+    let key = host.cloned();
+    let claims = || {
+        let of_host = claimants.iter().filter_map(|claimant| compiled.get(&claimant.name)?.hosts.get(&key));
+        of_host.flatten()
+    };
+    let mut winners: BTreeMap<Place, &Claim> = BTreeMap::new();
+    let mut conflicts = Vec::new();
+    // What is declared for a path comes before what is left over for a default backend, whatever their ages.
+    let declared = claims().filter(|claim| !claim.is_default());
+    for claim in declared.chain(claims().filter(|claim| claim.is_default())) {
+        let winner = *winners.entry(Place::of(&claim.route)).or_insert(claim);
+        if !std::ptr::eq(winner, claim) {
+            conflicts.push(conflict(host, claim, winner));
+        }
+    }
+    let routes = winners.into_values().map(|claim| Arc::clone(&claim.route)).collect();
+    (VirtualServer { routes }, conflicts)
+}
+
+fn conflict(host: Option<&Host>, loser: &Claim, winner: &Claim) -> Diagnostic {
+    let host = host.map_or_else(|| "hosts that nobody declares".to_owned(), |host| format!("host {host}"));
+    let winning = &winner.route.ingress;
+    let path = &loser.route.path;
+    let same_ingress = loser.route.ingress == *winning;
+    let (code, message, help) = if loser.is_default() && !winner.is_default() {
+        (
+            Code::ShadowedDefaultBackend,
+            format!("The default backend gets no requests of {host}: / is declared by {winning}."),
+            "Remove the default backend, or the path / of that host.",
+        )
+    } else if same_ingress {
+        (
+            Code::DuplicateRoute,
+            format!("The path {path} of {host} is declared twice in this Ingress; the first one is served."),
+            "Remove one of the two.",
+        )
+    } else {
+        (
+            Code::DuplicateRoute,
+            format!("The path {path} of {host} is served by {winning}, which is older or first by name."),
+            "Remove the path from one of the two Ingresses.",
+        )
+    };
+    Diagnostic {
+        object: ObjectKey::ingress(&loser.route.ingress),
+        field: loser.field(),
+        code,
+        message,
+        help: Some(help.to_owned()),
+        related: Some(ObjectKey::ingress(winning)),
+    }
+}
