@@ -1,0 +1,12 @@
+# nginx and feed-ingress in one image: for child mode, and for feed-ingress's container in sidecar mode.
+FROM rust:1.95-bookworm AS build
+WORKDIR /feed
+COPY . .
+RUN cargo build --release --locked --package feed-supervisor
+
+FROM nginx:1.30
+COPY --from=build /feed/target/release/feed-ingress /usr/local/bin/feed-ingress
+USER 101:101
+# The base image asks for SIGQUIT, which nginx understands and feed-ingress does not.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/feed-ingress"]
