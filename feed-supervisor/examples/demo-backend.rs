@@ -2,7 +2,6 @@
 //!
 //! `demo-backend NAME ADDRESS`, such as `demo-backend shop 127.77.0.1:8000`.
 
-use std::fmt::Write as _;
 use std::io;
 
 use axum::Router;
@@ -23,11 +22,10 @@ async fn main() -> io::Result<()> {
 }
 
 fn answer(name: &str, request: &Request) -> String {
-    let mut text = format!("This is {name}. It received:\n\n  {} {}\n", request.method(), request.uri());
-    for (header, value) in request.headers() {
-        // Writing to a String cannot fail.
-        let _: Result<(), std::fmt::Error> =
-            writeln!(text, "  {header}: {}", String::from_utf8_lossy(value.as_bytes()));
-    }
-    text
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(header, value)| format!("  {header}: {}", String::from_utf8_lossy(value.as_bytes())));
+    let received = std::iter::once(format!("  {} {}", request.method(), request.uri())).chain(headers);
+    format!("This is {name}. It received:\n\n{}\n", received.collect::<Vec<_>>().join("\n"))
 }
