@@ -22,3 +22,4 @@ mod report;
 pub mod snapshot;
 
 pub use reconcile::{Reconciled, Reconciler, reconcile};
+pub mod status;
