@@ -7,13 +7,9 @@ use crate::host::Host;
 use crate::options::Endpoint;
 
 /// The list to write to an Ingress with that list, each entry as YAML; `None` when it is left alone.
-fn change(
-    current: &str,
-    adopted: Option<IngressSummary>,
-    endpoints: &BTreeSet<(Scheme, Endpoint)>,
-) -> Option<Vec<String>> {
+fn change(current: &str, adopted: Adopted, endpoints: &BTreeSet<(Scheme, Endpoint)>) -> Option<Vec<String>> {
     let ingress = fixture::parse(&format!("status: {{loadBalancer: {{ingress: {current}}}}}"));
-    let list = status_change(&ingress, adopted.as_ref(), endpoints)?;
+    let list = status_change(&ingress, adopted.summary().as_ref(), endpoints)?;
     let entry =
         |it: &k8s_openapi::api::networking::v1::IngressLoadBalancerIngress| match (&it.ip, &it.hostname) {
             (Some(ip), None) => format!("ip: {ip}"),
@@ -35,34 +31,44 @@ fn both() -> BTreeSet<(Scheme, Endpoint)> {
     [name(Scheme::Internal, "In.Example.com"), ip(Scheme::InternetFacing, "2001:db8::7")].into()
 }
 
-fn adopted(scheme: Option<Scheme>) -> Option<IngressSummary> {
-    Some(IngressSummary { scheme, ..IngressSummary::default() })
+/// Whether an Ingress is ours, and the scheme that it names.
+#[derive(Clone, Copy)]
+enum Adopted {
+    No,
+    WithoutScheme,
+    With(Scheme),
 }
 
-fn internal() -> Option<IngressSummary> {
-    adopted(Some(Scheme::Internal))
+impl Adopted {
+    fn summary(self) -> Option<IngressSummary> {
+        let scheme = match self {
+            Self::No => return None,
+            Self::WithoutScheme => None,
+            Self::With(scheme) => Some(scheme),
+        };
+        Some(IngressSummary { scheme, ..IngressSummary::default() })
+    }
 }
 
-fn external() -> Option<IngressSummary> {
-    adopted(Some(Scheme::InternetFacing))
-}
+const INTERNAL: Adopted = Adopted::With(Scheme::Internal);
+const EXTERNAL: Adopted = Adopted::With(Scheme::InternetFacing);
 
 #[test]
 fn a_name_goes_to_hostname_in_lower_case() {
-    assert_eq!(change("null", internal(), &both()), Some(vec!["hostname: in.example.com".to_owned()]));
+    assert_eq!(change("null", INTERNAL, &both()), Some(vec!["hostname: in.example.com".to_owned()]));
 }
 
 #[test]
 fn an_address_goes_to_ip() {
-    assert_eq!(change("[]", external(), &both()), Some(vec!["ip: 2001:db8::7".to_owned()]));
+    assert_eq!(change("[]", EXTERNAL, &both()), Some(vec!["ip: 2001:db8::7".to_owned()]));
 }
 
 #[test]
 fn what_is_right_is_left_alone() {
-    assert_eq!(change("[{hostname: in.example.com}]", internal(), &both()), None);
-    assert_eq!(change("[{ip: '2001:db8::7'}]", external(), &both()), None);
+    assert_eq!(change("[{hostname: in.example.com}]", INTERNAL, &both()), None);
+    assert_eq!(change("[{ip: '2001:db8::7'}]", EXTERNAL, &both()), None);
     assert_eq!(
-        change("[{ip: '2001:DB8:0::7'}]", external(), &both()),
+        change("[{ip: '2001:DB8:0::7'}]", EXTERNAL, &both()),
         None,
         "the same address in another spelling"
     );
@@ -71,28 +77,28 @@ fn what_is_right_is_left_alone() {
 #[test]
 fn the_whole_list_of_an_adopted_ingress_is_ours() {
     let ours = Some(vec!["hostname: in.example.com".to_owned()]);
-    assert_eq!(change("[{hostname: in.example.com}, {ip: 192.0.2.1}]", internal(), &both()), ours);
-    assert_eq!(change("[{hostname: in.example.com}, {hostname: in.example.com}]", internal(), &both()), ours);
-    assert_eq!(change("[{hostname: in.example.com, ip: 192.0.2.1}]", internal(), &both()), ours);
+    assert_eq!(change("[{hostname: in.example.com}, {ip: 192.0.2.1}]", INTERNAL, &both()), ours);
+    assert_eq!(change("[{hostname: in.example.com}, {hostname: in.example.com}]", INTERNAL, &both()), ours);
+    assert_eq!(change("[{hostname: in.example.com, ip: 192.0.2.1}]", INTERNAL, &both()), ours);
     let ports = "[{hostname: in.example.com, ports: [{port: 80, protocol: TCP}]}]";
-    assert_eq!(change(ports, internal(), &both()), ours);
-    assert_eq!(change("[{ip: '2001:db8::7'}]", internal(), &both()), ours, "the scheme has changed");
+    assert_eq!(change(ports, INTERNAL, &both()), ours);
+    assert_eq!(change("[{ip: '2001:db8::7'}]", INTERNAL, &both()), ours, "the scheme has changed");
 }
 
 #[test]
 fn without_a_load_balancer_of_its_scheme_there_is_no_entry() {
     let only_internal = [name(Scheme::Internal, "in.example.com")].into();
-    assert_eq!(change("[{hostname: in.example.com}]", external(), &only_internal), Some(vec![]));
-    assert_eq!(change("[{ip: 192.0.2.1}]", adopted(None), &both()), Some(vec![]));
-    assert_eq!(change("[]", adopted(None), &both()), None);
+    assert_eq!(change("[{hostname: in.example.com}]", EXTERNAL, &only_internal), Some(vec![]));
+    assert_eq!(change("[{ip: 192.0.2.1}]", Adopted::WithoutScheme, &both()), Some(vec![]));
+    assert_eq!(change("[]", Adopted::WithoutScheme, &both()), None);
 }
 
 #[test]
 fn the_order_does_not_matter() {
     let two = [name(Scheme::Internal, "a.example.com"), name(Scheme::Internal, "b.example.com")].into();
-    assert_eq!(change("[{hostname: b.example.com}, {hostname: a.example.com}]", internal(), &two), None);
+    assert_eq!(change("[{hostname: b.example.com}, {hostname: a.example.com}]", INTERNAL, &two), None);
     assert_eq!(
-        change("[{hostname: b.example.com}]", internal(), &two),
+        change("[{hostname: b.example.com}]", INTERNAL, &two),
         Some(vec!["hostname: a.example.com".to_owned(), "hostname: b.example.com".to_owned()])
     );
 }
@@ -100,17 +106,17 @@ fn the_order_does_not_matter() {
 #[test]
 fn what_is_not_adopted_any_more_loses_our_entries_and_keeps_the_others() {
     assert_eq!(
-        change("[{hostname: in.example.com}, {ip: 192.0.2.1}, {ip: '2001:db8::7'}]", None, &both()),
+        change("[{hostname: in.example.com}, {ip: 192.0.2.1}, {ip: '2001:db8::7'}]", Adopted::No, &both()),
         Some(vec!["ip: 192.0.2.1".to_owned()])
     );
-    assert_eq!(change("[{ip: 192.0.2.1}, {hostname: other.example.com}]", None, &both()), None);
-    assert_eq!(change("null", None, &both()), None);
+    assert_eq!(change("[{ip: 192.0.2.1}, {hostname: other.example.com}]", Adopted::No, &both()), None);
+    assert_eq!(change("null", Adopted::No, &both()), None);
 }
 
 #[test]
 fn an_ingress_without_any_status() {
     let ingress = fixture::parse("metadata: {name: it}");
-    assert_eq!(status_change(&ingress, internal().as_ref(), &both()).map(|list| list.len()), Some(1));
+    assert_eq!(status_change(&ingress, INTERNAL.summary().as_ref(), &both()).map(|list| list.len()), Some(1));
     assert_eq!(status_change(&ingress, None, &both()), None);
 }
 
