@@ -14,7 +14,7 @@ use crate::diagnostic::{Code, Field};
 use crate::options::{AllowList, RouteDefaults};
 use crate::report::{Quoted, Report};
 
-const FRONTEND_SCHEME: &str = "sky.uk/frontend-scheme";
+pub(crate) const FRONTEND_SCHEME: &str = "sky.uk/frontend-scheme";
 const FRONTEND_SCHEME_OLDER: &str = "sky.uk/frontend-elb-scheme";
 const ALLOW: &str = "sky.uk/allow";
 const STRIP_PATH: &str = "sky.uk/strip-path";
@@ -99,6 +99,15 @@ impl Annotations {
             },
         }
     }
+}
+
+/// Which load balancer the Ingress is served from; what does not parse is reported.
+pub(crate) fn frontend_scheme(
+    annotations: Option<&BTreeMap<String, String>>,
+    report: &mut Report,
+) -> Option<Scheme> {
+    let none = BTreeMap::new();
+    Reader { annotations: annotations.unwrap_or(&none), report }.scheme()
 }
 
 struct Reader<'a> {

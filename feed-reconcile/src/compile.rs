@@ -18,6 +18,7 @@ use crate::path::{self, PathType, RoutePath};
 use crate::place::{self, Place};
 use crate::report::{Quoted, Report};
 use crate::snapshot::ClusterSnapshot;
+use crate::summary;
 
 /// What one Ingress asks for, before conflicts with others are resolved.
 #[derive(Debug, PartialEq, Eq)]
@@ -131,19 +132,7 @@ impl Compiler<'_> {
     }
 
     fn rule(&mut self, index: usize, rule: &IngressRule, has_default: bool) {
-        let host = match rule.host.as_deref().filter(|host| !host.is_empty()).map(Host::new).transpose() {
-            Ok(host) => host,
-            Err(reason) => {
-                let host = Quoted(rule.host.as_deref().unwrap_or_default());
-                self.report.add(
-                    Code::InvalidHost,
-                    place::rule_field(index).name("host"),
-                    format!("{host} {reason}, so the rule is ignored."),
-                    "Write a host name such as `www.example.com`, or `*.example.com`.",
-                );
-                return;
-            }
-        };
+        let Ok(host) = summary::rule_host(index, rule, &mut self.report) else { return };
         let paths = rule.http.as_ref().map(|http| http.paths.as_slice()).unwrap_or_default();
         if paths.is_empty() && !has_default {
             self.empty(place::rule_field(index));

@@ -20,6 +20,7 @@ mod place;
 pub mod reconcile;
 mod report;
 pub mod snapshot;
+pub mod summary;
 
 pub use reconcile::{Reconciled, Reconciler, reconcile};
 pub mod status;

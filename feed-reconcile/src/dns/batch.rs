@@ -1,5 +1,8 @@
 //! Calls that Route 53 accepts.
 
+use std::collections::BTreeSet;
+
+use super::name::RecordName;
 use super::plan::{Action, NameChange};
 use super::record::RecordData;
 
@@ -38,11 +41,30 @@ impl Batch {
         self.changes.is_empty()
     }
 
-    /// The two halves of a batch that was refused; `None` when one change alone must be the reason.
-    pub fn halves(&self) -> Option<(Self, Self)> {
-        let (first, second) = self.changes.split_at_checked(self.changes.len() / 2)?;
-        (!first.is_empty()).then(|| (Self { changes: first.to_vec() }, Self { changes: second.to_vec() }))
+    /// What to try in place of a batch that was refused; nothing when its one change alone must be the reason.
+    ///
+    /// The names that Route 53's messages mention go in one batch and the others in another, so that one bad change
+    /// among a thousand is found with two more calls; where that does not divide the batch, it is halved.
+    pub fn split(&self, messages: &[String]) -> Vec<Self> {
+        if self.changes.len() < 2 {
+            return Vec::new();
+        }
+        let blamed: BTreeSet<RecordName> = messages.iter().flat_map(|message| names_in(message)).collect();
+        let (blamed, others): (Vec<_>, Vec<_>) =
+            self.changes.iter().cloned().partition(|change| blamed.contains(&change.name));
+        let parts = if blamed.is_empty() || others.is_empty() {
+            let (first, second) = self.changes.split_at(self.changes.len() / 2);
+            [first.to_vec(), second.to_vec()]
+        } else {
+            [others, blamed]
+        };
+        parts.map(|changes| Self { changes }).into()
     }
+}
+
+/// Everything in a message that may be a name: `[Tried to create resource record set [name='a.example.com.', type='A']`.
+fn names_in(message: &str) -> impl Iterator<Item = RecordName> {
+    message.split([' ', ',', '\'', '"', '[', ']']).filter(|word| word.contains('.')).map(RecordName::new)
 }
 
 /// Cuts changes into as few calls as their order allows; the changes of one name stay together.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::endpoint::{Endpoint, Endpoints};
 use super::name::RecordName;
 use super::zone::{ZoneId, Zones};
+use crate::annotation::FRONTEND_SCHEME;
 use crate::desired::{IngressSummary, Scheme};
 use crate::diagnostic::{Code, Diagnostic, Field};
 use crate::host::Host;
@@ -98,9 +99,9 @@ fn without_scheme(ingress: &ObjectName, host: &Host) -> Problem {
         field: Field::annotation(FRONTEND_SCHEME),
         code: Code::MissingFrontendScheme,
         message: format!(
-            "`{host}` gets no DNS record: the Ingress does not say which load balancer serves it"
+            "`{host}` gets no DNS record, since the Ingress does not say which load balancer serves it."
         ),
-        help: Some(format!("annotate it with `{FRONTEND_SCHEME}`: `internal` or `internet-facing`")),
+        help: Some(format!("Annotate it with `{FRONTEND_SCHEME}`: `internal` or `internet-facing`.")),
         related: None,
     };
     Problem { zone: None, diagnostic }
@@ -111,8 +112,11 @@ fn in_no_zone(ingress: &ObjectName, host: &Host, zones: &Zones) -> Problem {
         object: ObjectKey::ingress(ingress),
         field: Field::of(&["spec", "rules"]),
         code: Code::HostInNoZone,
-        message: format!("`{host}` gets no DNS record: it lies in none of the zones ({})", zones.names()),
-        help: Some("give its zone with `--r53-hosted-zone`, or choose another host".to_owned()),
+        message: format!(
+            "`{host}` gets no DNS record, since it lies in none of the zones ({}).",
+            zones.names()
+        ),
+        help: Some("Give its zone with `--r53-hosted-zone`, or choose another host.".to_owned()),
         related: None,
     };
     Problem { zone: None, diagnostic }
@@ -124,13 +128,13 @@ fn conflicting(ingress: &ObjectName, scheme: Scheme, host: &Host, winner: &Desir
         field: Field::annotation(FRONTEND_SCHEME),
         code: Code::ConflictingFrontendScheme,
         message: format!(
-            "the DNS record of `{host}` does not lead to the {} load balancer: Ingress {}, which is older or first \
-             by name, says `{}`",
+            "`{host}` does not lead to the {} load balancer, since Ingress {}, which is older or first by name, \
+             says `{}`.",
             scheme.as_str(),
             winner.ingress,
             winner.scheme.as_str()
         ),
-        help: Some("give both Ingresses the same scheme, or different hosts".to_owned()),
+        help: Some("Give both Ingresses the same scheme, or different hosts.".to_owned()),
         related: Some(ObjectKey::ingress(&winner.ingress)),
     }
 }
@@ -140,16 +144,17 @@ fn without_endpoint(ingress: &ObjectName, scheme: Scheme, host: &Host) -> Diagno
         object: ObjectKey::ingress(ingress),
         field: Field::annotation(FRONTEND_SCHEME),
         code: Code::NoLoadBalancer,
-        message: format!("the DNS record of `{host}` is left as it is: there is no {} endpoint", scheme.as_str()),
+        message: format!(
+            "The DNS record of `{host}` is left as it is, since there is no {} load balancer.",
+            scheme.as_str()
+        ),
         help: Some(
-            "check the tags of the load balancers, or the flag `--internal-hostname` or `--external-hostname`"
+            "Check the load balancers' tags and schemes, or `--internal-hostname` and `--external-hostname`."
                 .to_owned(),
         ),
         related: None,
     }
 }
-
-const FRONTEND_SCHEME: &str = "sky.uk/frontend-scheme";
 
 #[cfg(test)]
 mod tests;

@@ -227,24 +227,24 @@ impl Obstacle {
             Self::RoutingPolicy(policy) => (
                 Code::RoutingPolicyInTheWay,
                 format!("it has a record with a routing policy ({policy}), which is not ours to change"),
-                "delete that record, or point it to the load balancer yourself",
+                "Delete that record, or point it to the load balancer yourself.",
             ),
             Self::Apex => (
                 Code::CnameNotPossible,
                 "it is the zone's own name, which cannot be a CNAME".to_owned(),
-                "use a host below it, or load balancers that are found by tag, which get an ALIAS",
+                "Use a host below it, or load balancers that are found by tag, which get an ALIAS.",
             ),
             Self::OtherType(other) => (
                 Code::CnameNotPossible,
                 format!("it has a {other} record, and a CNAME cannot stand beside another type"),
-                "delete that record, or use load balancers that are found by tag, which get an ALIAS",
+                "Delete that record, or use load balancers that are found by tag, which get an ALIAS.",
             ),
         };
         Diagnostic {
             object: ObjectKey::ingress(&wanted.ingress),
             field: Field::of(&["spec", "rules"]),
             code,
-            message: format!("`{name}` does not lead to {target}: {reason}"),
+            message: format!("`{name}` does not lead to {target}, since {reason}."),
             help: Some(help.to_owned()),
             related: None,
         }

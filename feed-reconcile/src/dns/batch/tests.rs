@@ -48,16 +48,51 @@ fn a_name_is_never_cut_in_two_even_when_it_is_over_the_limits() {
     assert_eq!(batches, [Batch { changes: vec![pair.clone()] }, Batch { changes: vec![pair] }]);
 }
 
-#[test]
-fn halving_ends_at_every_single_change() {
-    let changes: Vec<_> = (0..7).map(|index| change(index, Action::Create, &alias())).collect();
-    let mut open = vec![Batch { changes: changes.clone() }];
-    let mut alone = Vec::new();
+/// How many calls it takes to find these bad changes among `count`, and that all others are accepted.
+fn calls(count: usize, bad: &[usize], messages: impl Fn(&Batch) -> Vec<String>) -> usize {
+    let is_bad =
+        |change: &NameChange| bad.iter().any(|index| change.name.as_str() == format!("{index}.example.com"));
+    let changes = (0..count).map(|index| change(index, Action::Create, &alias())).collect();
+    let (mut open, mut calls) = (vec![Batch { changes }], 0);
+    let (mut accepted, mut refused) = (0, Vec::new());
     while let Some(batch) = open.pop() {
-        match batch.halves() {
-            Some((first, second)) => open.extend([second, first]),
-            None => alone.extend(batch.changes),
+        calls += 1;
+        if !batch.changes.iter().any(is_bad) {
+            accepted += batch.changes.len();
+            continue;
         }
+        let parts = batch.split(&messages(&batch));
+        if parts.is_empty() {
+            refused.extend(batch.changes);
+        }
+        open.extend(parts);
     }
-    assert_eq!(alone, changes);
+    assert!(refused.iter().all(is_bad) && refused.len() == bad.len());
+    assert_eq!(accepted, count - bad.len());
+    calls
+}
+
+#[test]
+fn splitting_ends_at_every_bad_change() {
+    let silent = |_: &Batch| vec!["Something is wrong.".to_owned()];
+    assert_eq!(calls(1, &[0], silent), 1);
+    assert_eq!(calls(7, &[0, 3, 6], silent), 11);
+    assert_eq!(calls(7, &[0, 1, 2, 3, 4, 5, 6], silent), 13);
+    assert_eq!(calls(1_000, &[700], silent), 21);
+}
+
+#[test]
+fn names_in_the_messages_save_calls() {
+    let message = |index: usize| {
+        format!(
+            r"Tried to create resource record set [name='{index}.EXAMPLE.com.', type='A'] but it already exists"
+        )
+    };
+    assert_eq!(calls(1_000, &[700], |_| vec![message(700)]), 3);
+    assert_eq!(calls(1_000, &[1, 700], |_| vec![message(1), message(700)]), 5);
+    assert_eq!(
+        calls(1_000, &[700], |_| vec![message(3)]),
+        23,
+        "a message that blames another name misleads little"
+    );
 }

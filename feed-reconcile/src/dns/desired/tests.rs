@@ -71,8 +71,8 @@ fn every_host_has_a_record_in_its_zone() {
     PRI a.example.com -> in.lb (ns/a)
     PUB b.example.com -> out.lb (ns/b)
     PUB example.com -> out.lb (ns/b)
-    - Ingress ns/b HostInNoZone: `x.example.net` gets no DNS record: it lies in none of the zones (example.com, example.org)
-    - Ingress ns/c MissingFrontendScheme: `c.example.com` gets no DNS record: the Ingress does not say which load balancer serves it
+    - Ingress ns/b HostInNoZone: `x.example.net` gets no DNS record, since it lies in none of the zones (example.com, example.org).
+    - Ingress ns/c MissingFrontendScheme: `c.example.com` gets no DNS record, since the Ingress does not say which load balancer serves it.
     ");
 }
 
@@ -93,8 +93,8 @@ fn of_two_schemes_for_one_record_the_older_ingress_wins() {
     ORG a.example.org -> in.lb (ns/older)
     ORG b.example.org -> in.lb (ns/agrees)
     ORG c.example.org -> out.lb (ns/tie-a)
-    ORG Ingress ns/tie-b ConflictingFrontendScheme: the DNS record of `c.example.org` does not lead to the internal load balancer: Ingress ns/tie-a, which is older or first by name, says `internet-facing`
-    ORG Ingress ns/younger ConflictingFrontendScheme: the DNS record of `a.example.org` does not lead to the internet-facing load balancer: Ingress ns/older, which is older or first by name, says `internal`
+    ORG Ingress ns/tie-b ConflictingFrontendScheme: `c.example.org` does not lead to the internal load balancer, since Ingress ns/tie-a, which is older or first by name, says `internet-facing`.
+    ORG Ingress ns/younger ConflictingFrontendScheme: `a.example.org` does not lead to the internet-facing load balancer, since Ingress ns/older, which is older or first by name, says `internal`.
     ");
 }
 
@@ -125,8 +125,8 @@ fn a_missing_endpoint_does_not_give_the_host_to_another_scheme() {
     );
     insta::assert_snapshot!(text, @r"
     ORG a.example.org -> nothing (ns/older)
-    ORG Ingress ns/older NoLoadBalancer: the DNS record of `a.example.org` is left as it is: there is no internet-facing endpoint
-    ORG Ingress ns/younger ConflictingFrontendScheme: the DNS record of `a.example.org` does not lead to the internal load balancer: Ingress ns/older, which is older or first by name, says `internet-facing`
+    ORG Ingress ns/older NoLoadBalancer: The DNS record of `a.example.org` is left as it is, since there is no internet-facing load balancer.
+    ORG Ingress ns/younger ConflictingFrontendScheme: `a.example.org` does not lead to the internal load balancer, since Ingress ns/older, which is older or first by name, says `internet-facing`.
     ");
 }
 

@@ -130,7 +130,7 @@ fn an_alias_is_created_changed_or_left() {
     - Create example.com A alias lb.aws
     a weighted record:
     - Create b.example.com A alias lb.aws
-    RoutingPolicyInTheWay: `a.example.com` does not lead to lb.aws: it has a record with a routing policy (weighted), which is not ours to change
+    RoutingPolicyInTheWay: `a.example.com` does not lead to lb.aws, since it has a record with a routing policy (weighted), which is not ours to change.
     ");
 }
 
@@ -208,12 +208,12 @@ fn a_cname_is_alone_at_its_name() {
       Create a.example.com CNAME lb.example.net (TTL 300 s)
     the apex:
     - Create b.example.com CNAME lb.example.net (TTL 300 s)
-    CnameNotPossible: `example.com` does not lead to lb.example.net: it is the zone's own name, which cannot be a CNAME
+    CnameNotPossible: `example.com` does not lead to lb.example.net, since it is the zone's own name, which cannot be a CNAME.
     beside TXT:
     - Create b.example.com CNAME lb.example.net (TTL 300 s)
-    CnameNotPossible: `a.example.com` does not lead to lb.example.net: it has a TXT record, and a CNAME cannot stand beside another type
+    CnameNotPossible: `a.example.com` does not lead to lb.example.net, since it has a TXT record, and a CNAME cannot stand beside another type.
     beside its own:
-    CnameNotPossible: `a.example.com` does not lead to lb.example.net: it has a TXT record, and a CNAME cannot stand beside another type
+    CnameNotPossible: `a.example.com` does not lead to lb.example.net, since it has a TXT record, and a CNAME cannot stand beside another type.
     ");
 }
 
