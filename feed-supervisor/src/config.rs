@@ -1,6 +1,6 @@
 //! What the operator asked for: plain values, already checked. Where they come from is `cli`'s business.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -130,8 +130,8 @@ pub enum Frontend {
 /// Load balancers that others look after; Ingress status names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticFrontend {
-    /// Their names or addresses by `sky.uk/frontend-scheme`; at least one.
-    pub endpoints: BTreeMap<Scheme, Endpoint>,
+    /// Their names or addresses, with the `sky.uk/frontend-scheme` of the Ingresses that they serve; at least one.
+    pub endpoints: BTreeSet<(Scheme, Endpoint)>,
     /// Which of several replicas writes.
     pub lease: LeaseConfig,
 }

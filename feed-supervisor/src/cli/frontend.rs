@@ -1,6 +1,6 @@
 //! Flags of the frontends.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl StaticArgs {
         let Self { internal_hostname, external_hostname, lease_name, lease_namespace, lease_duration } = self;
         let internal = internal_hostname.map(|endpoint| (Scheme::Internal, endpoint));
         let external = external_hostname.map(|endpoint| (Scheme::InternetFacing, endpoint));
-        let endpoints: BTreeMap<_, _> = internal.into_iter().chain(external).collect();
+        let endpoints: BTreeSet<_> = internal.into_iter().chain(external).collect();
         if endpoints.is_empty() {
             return Err(UsageError::MissingHostname);
         }

@@ -79,7 +79,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
 
 /// The same for the flags of `static` alone.
 const STATIC_FLAGS: &[(&str, &str, &str)] = &[
-    ("external-hostname", "198.51.100.7", "InternetFacing: Ip(198.51.100.7)"),
+    ("external-hostname", "198.51.100.7", "(InternetFacing, Ip(198.51.100.7))"),
     ("lease-name", "mine", r#"name: "mine""#),
     ("lease-namespace", "edge", r#"namespace: Some("edge")"#),
     ("lease-duration", "30s", "duration: 30s"),
