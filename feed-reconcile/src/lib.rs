@@ -2,6 +2,7 @@
 
 mod adopt;
 mod annotation;
+pub mod apply;
 mod backend;
 mod compile;
 pub mod desired;
@@ -18,6 +19,7 @@ pub mod options;
 pub mod path;
 mod place;
 pub mod reconcile;
+pub mod reload;
 mod report;
 pub mod snapshot;
 pub mod summary;
