@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::http1::Headers;
@@ -51,9 +52,9 @@ impl Echo {
 
 /// A server on a loopback address of its own, until it is dropped.
 ///
-/// Over HTTP/1.1 the request chooses the answer: `X-Answer-Status: 503` sets its status, `X-Answer-Delay-Ms: 100` holds it
-/// back, and any other `X-Answer-NAME: value` becomes its header field NAME. A request to upgrade is granted, and from then
-/// on what comes is sent back. Over HTTP/2 the answer has the trailer `grpc-status: 0`.
+/// Over HTTP/1.1 the request chooses the answer: `X-Answer-Status: 503` sets its status, `X-Answer-Hold: yes` keeps the
+/// second half of it back until [`Backend::release`], and any other `X-Answer-NAME: value` becomes its header field NAME. A
+/// request to upgrade is granted, and from then on what comes is sent back. Over HTTP/2 the answer has the trailer `grpc-status: 0`.
 #[derive(Debug)]
 pub struct Backend {
     name: String,
@@ -62,10 +63,11 @@ pub struct Backend {
     server: JoinHandle<()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     requests: AtomicU64,
     connections: AtomicU64,
+    held: Semaphore,
 }
 
 /// One connection's part in answering: who answers, and where it is counted.
@@ -107,7 +109,8 @@ impl Backend {
     async fn start(name: &str, address: SocketAddr, protocol: Protocol) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let counts = Arc::new(Counts::default());
+        let counts = Counts { requests: 0.into(), connections: 0.into(), held: Semaphore::new(0) };
+        let counts = Arc::new(counts);
         let server = tokio::spawn(serve(listener, name.to_owned(), Arc::clone(&counts), protocol));
         Self { name: name.to_owned(), address, counts, server }
     }
@@ -138,6 +141,11 @@ impl Backend {
     /// How many requests it has received.
     pub fn requests(&self) -> u64 {
         self.counts.requests.load(Ordering::Relaxed)
+    }
+
+    /// Lets one answer go that is held back, now or as soon as there is one.
+    pub fn release(&self) {
+        self.counts.held.add_permits(1);
     }
 
     /// How many connections it has accepted.

@@ -4,6 +4,6 @@ mod connection;
 mod request;
 mod response;
 
-pub use connection::Connection;
+pub use connection::{Begun, Connection};
 pub use request::Request;
 pub use response::Response;

@@ -14,6 +14,8 @@
 mod backend;
 mod client;
 mod control_plane;
+mod crossplane;
+mod dns;
 mod eventually;
 mod feed;
 mod http1;
@@ -25,8 +27,10 @@ mod sandbox;
 mod tools;
 
 pub use backend::{Backend, Echo};
-pub use client::{Connection, Request, Response};
+pub use client::{Begun, Connection, Request, Response};
 pub use control_plane::{ControlPlane, Namespace};
+pub use crossplane::{Crossplane, Directive};
+pub use dns::Dns;
 pub use eventually::{eventually, eventually_within};
 pub use feed::{Feed, FeedBuilder};
 pub use load::{Load, LoadReport};
@@ -34,4 +38,4 @@ pub use nginx::{NginxBinary, PlainNginx};
 pub use ports::{free_port, loopback_address};
 pub use process::{Process, is_running, parent_of, processes_in, title_of};
 pub use sandbox::Sandbox;
-pub use tools::{crossplane_python, ingress_binary};
+pub use tools::ingress_binary;

@@ -54,7 +54,7 @@ pub(crate) fn system_nginx() -> Option<&'static Path> {
 }
 
 /// A Python that can `import crossplane`.
-pub fn crossplane_python() -> Option<&'static Path> {
+pub(crate) fn crossplane_python() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOUND.get_or_init(|| needed(run_script("crossplane/install"))).as_deref()
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufStream};
 
@@ -27,12 +26,16 @@ pub(super) async fn converse(
             return send_back(stream).await;
         }
         let body = read_body(&mut stream, &head, false).await?;
-        if let Some(delay) = head.header("x-answer-delay-ms") {
-            tokio::time::sleep(Duration::from_millis(delay.parse().unwrap())).await;
-        }
         let echo = echo(&head, body.bytes.len(), answering, server_name.clone());
-        stream.write_all(&answer(&head, &echo)).await?;
+        let answer = answer(&head, &echo);
+        let at_once = if head.header("x-answer-hold").is_some() { answer.len() - 100 } else { answer.len() };
+        stream.write_all(&answer[..at_once]).await?;
         stream.flush().await?;
+        if at_once < answer.len() {
+            answering.counts.held.acquire().await.unwrap().forget();
+            stream.write_all(&answer[at_once..]).await?;
+            stream.flush().await?;
+        }
     }
     Ok(())
 }
@@ -73,7 +76,7 @@ fn answer(head: &Head, echo: &Echo) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status} Answer\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in &head.headers {
         match name.to_ascii_lowercase().strip_prefix("x-answer-") {
-            None | Some("status" | "delay-ms") => {}
+            None | Some("status" | "hold") => {}
             Some(field) => answer.extend([field, ": ", value, "\r\n"]),
         }
     }

@@ -16,6 +16,10 @@ pub struct Connection {
     stream: BufStream<TcpStream>,
 }
 
+/// An answer whose head has been read.
+#[derive(Debug)]
+pub struct Begun(Head);
+
 impl Connection {
     /// Connects.
     pub async fn open(to: SocketAddr) -> io::Result<Self> {
@@ -45,6 +49,18 @@ impl Connection {
             };
             return Response::new(head, body);
         }
+    }
+
+    /// Sends a request and reads only the head of its answer: [`Self::finish`] reads the rest.
+    pub async fn begin(&mut self, request: &Request) -> io::Result<Begun> {
+        self.write(&request.to_bytes()).await?;
+        read_head(&mut self.stream).await?.map(Begun).ok_or_else(closed)
+    }
+
+    /// Reads the rest of an answer.
+    pub async fn finish(&mut self, begun: Begun) -> io::Result<Response> {
+        let body = self.read_body(&begun.0).await?;
+        Response::new(begun.0, body)
     }
 
     async fn read_body(&mut self, head: &Head) -> io::Result<Body> {

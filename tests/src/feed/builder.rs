@@ -23,6 +23,7 @@ pub struct FeedBuilder {
 
 #[derive(Debug)]
 enum Source {
+    Flags,
     Manifests,
     Kubernetes { kubeconfig: String },
 }
@@ -63,6 +64,13 @@ impl FeedBuilder {
     pub fn kubernetes(mut self, namespace: &Namespace<'_>) -> Self {
         namespace.name().clone_into(&mut self.class);
         self.kubeconfig(&namespace.control_plane().kubeconfig())
+    }
+
+    /// Reads from what the flags name.
+    #[must_use]
+    pub fn without_manifests(mut self) -> Self {
+        self.source = Source::Flags;
+        self
     }
 
     /// Reads from the API server that this file names, with the credentials of this file.
@@ -115,6 +123,7 @@ impl FeedBuilder {
         flag("--nginx-workdir", text(&sandbox.join("workdir")));
         flag("--nginx-binary", text(&self.nginx.path));
         match &self.source {
+            Source::Flags => {}
             Source::Manifests => flag("--manifests", text(&manifests)),
             Source::Kubernetes { kubeconfig } => flag("--kubeconfig", kubeconfig.clone()),
         }

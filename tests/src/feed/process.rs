@@ -30,6 +30,11 @@ impl Feed {
         self.child = Some(child);
     }
 
+    /// More arguments, for the next start.
+    pub fn add_arguments(&mut self, arguments: &[&str]) {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    }
+
     /// Runs another subcommand with the same flags to its end, for instance `bootstrap`.
     pub fn run(&self, subcommand: &str) -> std::process::Output {
         let mut command = self.sandbox.command(&self.binary);
