@@ -7,7 +7,7 @@ use super::value;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Backends")]
 pub(super) struct BackendArgs {
-    /// Where requests are sent: to the Service's ClusterIP, which does not change when pods do, or to its ready endpoints.
+    /// Where requests are sent: service, to its ClusterIP, which does not change when pods do; endpoints, to the ready ones.
     #[arg(long, value_name = "MODE", default_value = "service", value_parser = ["service", "endpoints"])]
     backend_mode: String,
     /// Allow Services of type ExternalName.

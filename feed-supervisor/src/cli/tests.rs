@@ -1,3 +1,5 @@
+mod readme;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 

@@ -1,0 +1,95 @@
+//! The README's tables say what the program does.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use feed_reconcile::diagnostic::{Code, Severity};
+
+use super::super::command;
+use crate::metrics::IngressMetrics;
+use crate::runtime::health::Health;
+use crate::runtime::metrics::{Format, Metrics};
+use crate::runtime::source::freshness::Freshness;
+
+const README: &str = include_str!("../../../../README.md");
+
+/// Codes of diagnostics that `feed-ingress` has no use for.
+const OF_DNS: &[Code] = &[
+    Code::MissingFrontendScheme,
+    Code::HostInNoZone,
+    Code::ConflictingFrontendScheme,
+    Code::NoLoadBalancer,
+    Code::RoutingPolicyInTheWay,
+    Code::CnameNotPossible,
+    Code::RecordRefused,
+];
+
+/// The first cells of the table whose head begins with that text, without backquotes.
+fn rows(head: &str) -> Vec<Vec<String>> {
+    let lines = README.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    lines
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.split('|').skip(1).map(|cell| cell.trim().replace('`', "")).collect())
+        .collect()
+}
+
+#[test]
+fn flags() {
+    let command = command();
+    let mut expected = String::new();
+    let mut heading = None;
+    for flag in command.find_subcommand("static").unwrap().get_arguments() {
+        if flag.get_help_heading() != heading {
+            heading = flag.get_help_heading();
+            let title = heading.unwrap();
+            write!(expected, "\n### {title}\n\n| flag | default | meaning |\n| --- | --- | --- |\n").unwrap();
+        }
+        let help = flag.get_help().unwrap().to_string();
+        let (meaning, default) = match help.split_once(" [default: ") {
+            Some((meaning, default)) => (meaning, default.trim_end_matches(']').to_owned()),
+            None => (
+                help.as_str(),
+                flag.get_default_values()
+                    .first()
+                    .map_or_else(String::new, |value| format!("`{}`", value.display())),
+            ),
+        };
+        let values: Vec<_> =
+            flag.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        let meaning = match meaning.trim_end_matches('.') {
+            meaning if values.iter().all(|value| meaning.contains(value)) => meaning.to_owned(),
+            meaning => format!("{meaning}: {}", values.join(" or ")),
+        };
+        writeln!(expected, "| `--{}` | {default} | {meaning} |", flag.get_long().unwrap()).unwrap();
+    }
+    assert!(README.contains(&expected), "the README's section on flags should hold:\n{expected}");
+}
+
+#[test]
+fn diagnostics() {
+    let severity = |code: &Code| match code.severity() {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let expected: Vec<_> = Code::ALL
+        .iter()
+        .filter(|code| !OF_DNS.contains(code))
+        .map(|code| (code.to_string(), severity(code).to_owned()))
+        .collect();
+    let listed: Vec<_> = rows("| code ").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn metrics() {
+    let mut metrics = Metrics::new("feed_ingress");
+    let ingress = IngressMetrics::register(&mut metrics, &Health::new(), &Freshness::of(&BTreeSet::new()));
+    ingress.configuration_confirmed(1, 1);
+    let text = metrics.encode(Format::Text).unwrap();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE feed_ingress_")?.split(' ').next());
+    // Counted by the Kubernetes client, which is not there without a cluster.
+    let expected: BTreeSet<_> = types.chain(["api_requests_total"]).map(str::to_owned).collect();
+    let listed: BTreeSet<_> =
+        rows("| metric ").iter().map(|row| row[0].split('{').next().unwrap().to_owned()).collect();
+    assert_eq!(listed, expected);
+}
