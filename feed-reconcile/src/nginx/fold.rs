@@ -1,6 +1,7 @@
 //! Hosts with equal routes share one `server{}`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
 use minijinja::Value;
@@ -18,13 +19,29 @@ use crate::options::{NginxOptions, RouteDefaults};
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     servers: BTreeMap<Host, Arc<VirtualServer>>,
-    bodies: BTreeMap<Host, Arc<str>>,
+    bodies: BTreeMap<Host, Body>,
     /// The hosts that share a body.
-    hosts: BTreeMap<Arc<str>, BTreeSet<Host>>,
+    hosts: BTreeMap<Body, BTreeSet<Host>>,
     /// The block of every such group, by the first of its hosts.
     chunks: BTreeMap<Host, Arc<Chunk>>,
     /// How many routes strip so many segments.
     depths: BTreeMap<usize, usize>,
+}
+
+/// What is inside of a block. Long texts that begin alike are slow to compare: their hashes are compared first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Body {
+    hash: u64,
+    text: Arc<str>,
+}
+
+impl Body {
+    fn of(server: &VirtualServer, rendering: &Rendering<'_>) -> Result<Self, TemplateError> {
+        let text = body(server, rendering)?;
+        let mut hasher = DefaultHasher::new();
+        hasher.write(text.as_bytes());
+        Ok(Self { hash: hasher.finish(), text: text.into() })
+    }
 }
 
 /// What a block needs to be rendered.
@@ -50,7 +67,7 @@ impl Fold {
         }
         for body in touched {
             let Some(hosts) = self.hosts.get(&body) else { continue };
-            let chunk = Arc::new(self.group(&body, hosts, rendering)?);
+            let chunk = Arc::new(self.group(&body.text, hosts, rendering)?);
             self.chunks.extend(hosts.first().map(|leader| (leader.clone(), chunk)));
         }
         Ok(())
@@ -66,7 +83,7 @@ impl Fold {
         self.depths.keys().copied()
     }
 
-    fn take_out(&mut self, host: &Host, touched: &mut BTreeSet<Arc<str>>) {
+    fn take_out(&mut self, host: &Host, touched: &mut BTreeSet<Body>) {
         for depth in self.servers.remove(host).iter().flat_map(|server| strip_depths(server)) {
             if let Some(routes) = self.depths.get_mut(&depth) {
                 *routes -= 1;
@@ -90,20 +107,20 @@ impl Fold {
         host: Host,
         server: &Arc<VirtualServer>,
         rendering: &Rendering<'_>,
-        touched: &mut BTreeSet<Arc<str>>,
+        touched: &mut BTreeSet<Body>,
     ) -> Result<(), TemplateError> {
-        let body: Arc<str> = body(server, rendering)?.into();
+        let body = Body::of(server, rendering)?;
         for depth in strip_depths(server) {
             *self.depths.entry(depth).or_default() += 1;
         }
-        let body = self.hosts.get_key_value(&body).map_or(body, |(body, _)| Arc::clone(body));
-        let hosts = self.hosts.entry(Arc::clone(&body)).or_default();
+        let body = self.hosts.get_key_value(&body).map_or(body, |(body, _)| body.clone());
+        let hosts = self.hosts.entry(body.clone()).or_default();
         if let Some(leader) = hosts.first() {
             self.chunks.remove(leader);
         }
         hosts.insert(host.clone());
         self.servers.insert(host.clone(), Arc::clone(server));
-        self.bodies.insert(host, Arc::clone(&body));
+        self.bodies.insert(host, body.clone());
         touched.insert(body);
         Ok(())
     }

@@ -58,21 +58,31 @@ fn common_settings(server: &VirtualServer) -> Option<&RouteSettings> {
 }
 
 /// One location, as the template of a body sees it.
+///
+/// There are many of them: what the common ones are asked for is computed once, the rest when it is wanted.
 #[derive(Debug)]
 struct Location {
     route: Arc<Route>,
     /// Whether only this very path is matched.
     exact: bool,
     path: Value,
+    /// The backend as `proxy_pass` or `grpc_pass` takes it.
+    address: Value,
+    /// The variable with what is left of the path when the route's is stripped, if anything is.
+    rest: Value,
     settings: Value,
 }
 
 fn locations(route: &Arc<Route>, settings: &Value) -> Vec<Value> {
+    let address = token::backend(&route.backend);
+    let rest = if route.strip { token::rest_variable(route.path.depth()) } else { Value::from(()) };
     let location = |exact, path: &str| {
         Value::from_object(Location {
             route: Arc::clone(route),
             exact,
             path: token::path(path),
+            address: address.clone(),
+            rest: if exact { Value::from(()) } else { rest.clone() },
             settings: settings.clone(),
         })
     };
@@ -84,19 +94,17 @@ fn locations(route: &Arc<Route>, settings: &Value) -> Vec<Value> {
 }
 
 impl Location {
-    fn protocol(&self) -> Protocol {
-        match &self.route.backend {
-            Backend::Upstream(upstream) => upstream.protocol,
-            Backend::External { protocol, .. } => *protocol,
-            Backend::Unavailable => Protocol::Http,
-        }
+    /// Whether it is anything but HTTP/1.1 to an upstream.
+    fn is_special(&self) -> bool {
+        let proxied = matches!(&self.route.backend, Backend::Upstream(upstream) if upstream.protocol != Protocol::Http2);
+        !proxied || (self.exact && !self.route.path.is_root() && self.route.path.as_str().ends_with('/'))
     }
 
-    fn target(&self) -> Value {
+    fn is_grpc(&self) -> bool {
         match &self.route.backend {
-            Backend::Upstream(upstream) => token::upstream(&upstream.name),
-            Backend::External { port, .. } => token::external_target(*port),
-            Backend::Unavailable => Value::from(()),
+            Backend::Upstream(upstream) => upstream.protocol == Protocol::Http2,
+            Backend::External { protocol, .. } => *protocol == Protocol::Http2,
+            Backend::Unavailable => false,
         }
     }
 
@@ -106,15 +114,6 @@ impl Location {
             Backend::Upstream(_) | Backend::Unavailable => Value::from(()),
         }
     }
-
-    /// Whether something is left of the path when the route's is stripped.
-    fn has_rest(&self) -> bool {
-        self.route.strip && !self.exact
-    }
-
-    fn rest(&self) -> Value {
-        if self.has_rest() { token::rest_variable(self.route.path.depth()) } else { Value::from(()) }
-    }
 }
 
 impl Object for Location {
@@ -123,16 +122,13 @@ impl Object for Location {
             "exact" => Value::from(self.exact),
             "path" => self.path.clone(),
             "settings" => self.settings.clone(),
-            "unavailable" => Value::from(self.route.backend == Backend::Unavailable),
-            "without_redirect" => Value::from(
-                self.exact && !self.route.path.is_root() && self.route.path.as_str().ends_with('/'),
-            ),
-            "external" => self.external(),
-            "grpc" => Value::from(self.protocol() == Protocol::Http2),
-            "scheme" => token::keyword(if self.protocol() == Protocol::Https { "https" } else { "http" }),
-            "target" => self.target(),
+            "special" => Value::from(self.is_special()),
+            "address" => self.address.clone(),
+            "rest" => self.rest.clone(),
             "strip" => Value::from(self.route.strip),
-            "rest" => self.rest(),
+            "unavailable" => Value::from(self.route.backend == Backend::Unavailable),
+            "grpc" => Value::from(self.is_grpc()),
+            "external" => self.external(),
             "segments" => Value::from(self.route.path.depth()),
             _ => return None,
         })

@@ -35,6 +35,7 @@ impl Templates {
             ("body.conf.j2", include_str!("../../../templates/body.conf.j2")),
             ("server.conf.j2", include_str!("../../../templates/server.conf.j2")),
             ("settings.conf.j2", include_str!("../../../templates/settings.conf.j2")),
+            ("special.conf.j2", include_str!("../../../templates/special.conf.j2")),
             ("upstream.conf.j2", include_str!("../../../templates/upstream.conf.j2")),
         ] {
             environment.add_template(name, source)?;

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, Output, State};
 
-use crate::desired::UpstreamName;
+use crate::desired::{Backend, Protocol, UpstreamName};
 use crate::host::Host;
 use crate::options::{HeaderName, LogLevel, Resolver, ResolverAddress};
 
@@ -97,11 +97,37 @@ fn quoted(text: &str) -> String {
 }
 
 /// The name of an upstream as nginx knows it.
-///
+pub(super) fn upstream(name: &UpstreamName) -> Value {
+    token(UpstreamTarget(name).to_string())
+}
+
 /// nginx compares every `proxy_pass` with every upstream, byte by byte: names that differ in their first
 /// bytes make that cheap, so that a hash of the name stands before it.
-pub(super) fn upstream(name: &UpstreamName) -> Value {
-    token(format!("{:08x}.{}", fnv1a(name.as_str().as_bytes()), name.as_str()))
+struct UpstreamTarget<'a>(&'a UpstreamName);
+
+impl fmt::Display for UpstreamTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.as_str();
+        write!(f, "{:08x}.{name}", fnv1a(name.as_bytes()))
+    }
+}
+
+/// A backend as `proxy_pass` or `grpc_pass` takes it, without a path; `$external` holds the name of an external one.
+pub(super) fn backend(backend: &Backend) -> Value {
+    let scheme = |protocol| match protocol {
+        Protocol::Http => "http",
+        Protocol::Https => "https",
+        Protocol::Http2 => "grpc",
+    };
+    match backend {
+        Backend::Upstream(upstream) => {
+            token(format!("{}://{}", scheme(upstream.protocol), UpstreamTarget(&upstream.name)))
+        }
+        Backend::External { port, protocol, .. } => {
+            token(format!("{}://$external:{port}", scheme(*protocol)))
+        }
+        Backend::Unavailable => Value::from(()),
+    }
 }
 
 /// FNV-1a, 32 bits: it only has to spread; names are different without it.
@@ -145,11 +171,6 @@ pub(super) fn log_level(level: LogLevel) -> Value {
 /// A file's path, in quotes where it needs them.
 pub(super) fn file(path: &str) -> Value {
     token(quoted(path))
-}
-
-/// The name that the variable `$external` holds, with its port.
-pub(super) fn external_target(port: u16) -> Value {
-    token(format!("$external:{port}"))
 }
 
 /// The variable that holds a request's raw path without its first `depth` segments.

@@ -19,18 +19,18 @@ pub(super) struct Claimant {
 
 /// What two routes cannot both have: the path without its last slash, unless the match is exact.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    path: String,
+struct Place<'a> {
+    path: &'a str,
     exact: bool,
 }
 
-impl Place {
-    fn of(route: &Route) -> Self {
+impl<'a> Place<'a> {
+    fn of(route: &'a Route) -> Self {
         let path = route.path.as_str();
         match route.path_match {
-            PathMatch::Exact => Self { path: path.to_owned(), exact: true },
+            PathMatch::Exact => Self { path, exact: true },
             PathMatch::Prefix | PathMatch::Directory => {
-                Self { path: path.strip_suffix('/').unwrap_or(path).to_owned(), exact: false }
+                Self { path: path.strip_suffix('/').unwrap_or(path), exact: false }
             }
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn merge(
         let of_host = claimants.iter().filter_map(|claimant| compiled.get(&claimant.name)?.hosts.get(&key));
         of_host.flatten()
     };
-    let mut winners: BTreeMap<Place, &Claim> = BTreeMap::new();
+    let mut winners: BTreeMap<Place<'_>, &Claim> = BTreeMap::new();
     let mut conflicts = Vec::new();
     // What is declared for a path comes before what is left over for a default backend, whatever their ages.
     let declared = claims().filter(|claim| !claim.is_default());
