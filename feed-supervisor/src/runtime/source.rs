@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub mod freshness;
+pub mod manifests;
+mod object;
 
 use freshness::Freshness;
 
@@ -55,15 +57,20 @@ pub fn channel(kinds: &BTreeSet<ObjectKind>) -> (SourceWriter, SourceReader) {
 }
 
 impl SourceWriter {
-    /// Changes the state. `modify` says whether it changed what may be decided from it.
-    pub fn modify(&self, modify: impl FnOnce(&mut SourceState) -> Change) {
+    /// Changes the state because of what was seen at that moment. `modify` says what its change amounts to.
+    pub fn modify(&self, seen: Instant, modify: impl FnOnce(&mut SourceState) -> Change) {
         self.state.send_if_modified(|state| {
             let change = modify(state);
             if change == Change::Decisive {
-                state.changed_at.get_or_insert_with(Instant::now);
+                state.changed_at.get_or_insert(seen);
             }
             change != Change::None
         });
+    }
+
+    /// The snapshot as it is.
+    pub fn snapshot(&self) -> ClusterSnapshot {
+        self.state.borrow().snapshot.clone()
     }
 
     /// How old the state is.

@@ -1,0 +1,94 @@
+//! When to look at the files again: at once after quiet, and then together for what comes at the same time.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::watch::{FileEvent, Watch};
+
+/// A file that is written to, and neither closed nor written to again, is read after this time.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
+
+/// Between two looks: what comes within it is looked at together.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// How often the files are looked at although nothing is known to have changed: network file systems tell of nothing.
+const LOOK_PERIOD: Duration = Duration::from_secs(30);
+
+/// The same where files cannot be watched.
+const UNWATCHED_LOOK_PERIOD: Duration = Duration::from_secs(2);
+
+/// The changes below a directory.
+#[derive(Debug)]
+pub(super) struct Changes {
+    watch: Watch,
+    /// The files that somebody is writing, with when to read them all the same.
+    unsettled: HashMap<PathBuf, Instant>,
+    looked_at: Instant,
+}
+
+impl Changes {
+    /// Nothing is watched yet.
+    pub(super) fn new() -> Self {
+        Self { watch: Watch::new(), unsettled: HashMap::new(), looked_at: Instant::now() }
+    }
+
+    /// See [`Watch::directories`].
+    pub(super) fn watch(&mut self, directories: BTreeSet<PathBuf>) -> bool {
+        self.looked_at = Instant::now();
+        self.watch.directories(directories)
+    }
+
+    /// The files that should not be read yet, since somebody is writing them.
+    pub(super) fn unsettled(&self) -> HashSet<PathBuf> {
+        self.unsettled.keys().cloned().collect()
+    }
+
+    /// Waits until the files should be looked at, and returns since when something has been there to be seen.
+    pub(super) async fn next(&mut self) -> Instant {
+        let period = if self.watch.works() { LOOK_PERIOD } else { UNWATCHED_LOOK_PERIOD };
+        let look_at = self.looked_at + period;
+        let mut first_seen = None;
+        loop {
+            let due = self.unsettled.values().copied().fold(look_at, Instant::min);
+            tokio::select! {
+                event = self.watch.next() => {
+                    let seen = *first_seen.get_or_insert_with(Instant::now);
+                    if self.is_settled_by(event) {
+                        sleep_until(self.looked_at + PAUSE).await;
+                        self.take_waiting_events();
+                        return seen;
+                    }
+                }
+                () = sleep_until(due) => {
+                    let now = Instant::now();
+                    self.unsettled.retain(|_, due| *due > now);
+                    return first_seen.unwrap_or(now);
+                }
+            }
+        }
+    }
+
+    fn take_waiting_events(&mut self) {
+        while let Some(event) = self.watch.try_next() {
+            self.is_settled_by(event);
+        }
+    }
+
+    /// Notes an event, and says whether it calls for a look.
+    fn is_settled_by(&mut self, event: FileEvent) -> bool {
+        match event {
+            FileEvent::Written(path) => {
+                self.unsettled.insert(path, Instant::now() + SETTLE_TIME);
+                false
+            }
+            FileEvent::Settled(path) => {
+                self.unsettled.remove(&path);
+                true
+            }
+            FileEvent::Unknown => true,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! All manifest files: what each of them says, and what they say together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use feed_reconcile::diagnostic::{Code, Diagnostic, Diagnostics, Field};
+use feed_reconcile::key::{ObjectKey, ObjectKind, ObjectName};
+use feed_reconcile::snapshot::ClusterSnapshot;
+
+use super::document::{self, Document, Entry, Problem, Syntax};
+use super::merge::Merge;
+use super::position::Position;
+use super::tree::{self, Stamp};
+
+/// The manifest files below a directory.
+#[derive(Debug)]
+pub(super) struct Files {
+    root: PathBuf,
+    files: BTreeMap<PathBuf, File>,
+    /// What could not be read at the last look: files and directories.
+    unreadable: BTreeMap<PathBuf, String>,
+    hasher: RandomState,
+}
+
+/// A manifest file.
+#[derive(Debug)]
+struct File {
+    stamp: Option<Stamp>,
+    /// What was read last.
+    read: Arc<[Part]>,
+    /// What was read when the file was last without a fault that breaks it.
+    good: Option<Arc<[Part]>>,
+}
+
+impl File {
+    /// The last good version; or, of a file that never was good, as much as can be read.
+    fn used(&self) -> &Arc<[Part]> {
+        self.good.as_ref().unwrap_or(&self.read)
+    }
+
+    /// Whether something older than what was read last is used.
+    fn is_kept_back(&self) -> bool {
+        !Arc::ptr_eq(self.used(), &self.read)
+    }
+}
+
+/// A document and its place in the file.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// Of the text: an equal text is not read again.
+    hash: u64,
+    pub(super) first_line: usize,
+    pub(super) document: Arc<Document>,
+}
+
+/// What became of looking at the files.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// The directories to be watched.
+    pub(super) directories: BTreeSet<PathBuf>,
+    /// Whether what the files say may have changed.
+    pub(super) anything_new: bool,
+}
+
+/// What all files say together.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) snapshot: ClusterSnapshot,
+    pub(super) diagnostics: Diagnostics,
+    /// Where in the file what each diagnostic speaks of is.
+    pub(super) positions: BTreeMap<Diagnostic, Position>,
+}
+
+impl Files {
+    /// No file has been looked at yet.
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root, files: BTreeMap::new(), unreadable: BTreeMap::new(), hasher: RandomState::new() }
+    }
+
+    /// The directory.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Why the directory itself cannot be read, if it cannot.
+    pub(super) fn root_error(&self) -> Option<&str> {
+        self.unreadable.get(&self.root).map(String::as_str)
+    }
+
+    /// The files and what is used of each, in the order of their paths.
+    pub(super) fn used(&self) -> impl Iterator<Item = (&Path, &[Part])> {
+        self.files.iter().map(|(path, file)| (path.as_path(), &**file.used()))
+    }
+
+    /// Reads what has changed, but not the files in `unsettled`, which somebody is writing.
+    pub(super) fn look(&mut self, unsettled: &HashSet<PathBuf>) -> Looked {
+        let tree = tree::walk(&self.root);
+        let unreadable = tree.unreadable.into_iter().map(|(path, error)| (path, error.to_string())).collect();
+        let unreadable_before = std::mem::replace(&mut self.unreadable, unreadable);
+        let known = self.files.len();
+        let out_of_sight = |path: &Path| self.unreadable.keys().any(|directory| path.starts_with(directory));
+        self.files.retain(|path, _| tree.files.contains_key(path) || out_of_sight(path));
+        let mut anything_new = self.files.len() != known;
+        for (path, found) in tree.files {
+            let known = self.files.get(&path);
+            if unsettled.contains(&path)
+                || known.is_some_and(|it| it.stamp.is_some() && it.stamp == found.stamp)
+            {
+                continue;
+            }
+            match fs::read(&path) {
+                Ok(bytes) => {
+                    self.read(path, &bytes, found.syntax, found.stamp);
+                    anything_new = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    anything_new |= self.files.remove(&path).is_some();
+                }
+                Err(error) => drop(self.unreadable.insert(path, error.to_string())),
+            }
+        }
+        anything_new |= self.unreadable != unreadable_before;
+        Looked { directories: tree.directories, anything_new }
+    }
+
+    fn read(&mut self, path: PathBuf, bytes: &[u8], syntax: Syntax, stamp: Option<Stamp>) {
+        let known = self.files.remove(&path);
+        let read: Arc<[Part]> = match std::str::from_utf8(bytes) {
+            Ok(text) => self.parse(text, syntax, known.as_ref().map(|file| &*file.read)),
+            Err(error) => [not_utf8(bytes, error.valid_up_to())].into(),
+        };
+        let broken = problems(&read).any(|(_, problem)| problem.breaks_file);
+        let good = if broken { known.and_then(|file| file.good) } else { Some(Arc::clone(&read)) };
+        self.files.insert(path, File { stamp, read, good });
+    }
+
+    fn parse(&self, text: &str, syntax: Syntax, known: Option<&[Part]>) -> Arc<[Part]> {
+        let known: HashMap<u64, &Arc<Document>> =
+            known.unwrap_or_default().iter().map(|part| (part.hash, &part.document)).collect();
+        let read = |part: document::Text<'_>| {
+            let hash = self.hasher.hash_one(part.text);
+            let document = match known.get(&hash) {
+                Some(document) => Arc::clone(document),
+                None => Arc::new(document::parse(part.text, syntax)),
+            };
+            Part { hash, first_line: part.first_line, document }
+        };
+        document::split(text, syntax).into_iter().map(read).collect()
+    }
+
+    /// What the files say together, with all that is the same as in `before` shared with it.
+    pub(super) fn said(&self, before: &ClusterSnapshot) -> Said {
+        let mut said = Said::default();
+        let mut merge = Merge::new(before);
+        for (path, file) in &self.files {
+            let name = self.name(path);
+            for (part, problem) in problems(&file.read) {
+                let position = problem.position.in_text_at(part.first_line);
+                let diagnostic = unparsed(&name, problem, position, file.is_kept_back());
+                said.positions.insert(diagnostic, position);
+            }
+            for (part, entry) in entries(file.used()) {
+                if let Some(first) = merge.add(entry, path) {
+                    let diagnostic = duplicate(&name, entry, &self.name(first));
+                    let position = Position { line: part.first_line, ..Position::START };
+                    said.positions.insert(diagnostic, position);
+                }
+            }
+        }
+        for (path, error) in &self.unreadable {
+            said.positions.insert(unread(&self.name(path), error), Position::START);
+        }
+        said.snapshot = merge.into_snapshot();
+        said.diagnostics = said.positions.keys().cloned().collect();
+        said
+    }
+
+    /// The name of a file or directory in diagnostics: its path below the root.
+    pub(super) fn name(&self, path: &Path) -> ObjectName {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        ObjectName::new("", &below.to_string_lossy())
+    }
+}
+
+fn problems(parts: &[Part]) -> impl Iterator<Item = (&Part, &Problem)> {
+    parts.iter().flat_map(|part| part.document.problems.iter().map(move |problem| (part, problem)))
+}
+
+/// The objects in a file, each with the document it stands in.
+pub(super) fn entries(parts: &[Part]) -> impl Iterator<Item = (&Part, &Entry)> {
+    parts.iter().flat_map(|part| part.document.objects.iter().map(move |entry| (part, entry)))
+}
+
+fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Part {
+    let valid = String::from_utf8_lossy(bytes.get(..valid_up_to).unwrap_or_default()).into_owned();
+    let last = valid.rsplit('\n').next().unwrap_or_default();
+    let problem = Problem {
+        position: Position { line: valid.split('\n').count(), column: last.chars().count() + 1 },
+        message: "This is not UTF-8".to_owned(),
+        help: "Save the file as UTF-8.",
+        breaks_file: true,
+    };
+    let document = Arc::new(Document { objects: Vec::new(), problems: vec![problem] });
+    Part { hash: 0, first_line: 1, document }
+}
+
+fn unparsed(file: &ObjectName, problem: &Problem, position: Position, kept: bool) -> Diagnostic {
+    let consequence = match (problem.breaks_file, kept) {
+        (false, _) => "",
+        (true, true) => "; the file's last good version is used",
+        (true, false) => "; the rest of the file is used",
+    };
+    let Position { line, column } = position;
+    let message = format!("Line {line}, column {column}: {}{consequence}.", problem.message);
+    Diagnostic { help: Some(problem.help.to_owned()), ..about(file, Code::InvalidManifest, message) }
+}
+
+fn unread(path: &ObjectName, error: &str) -> Diagnostic {
+    let message = format!("It cannot be read: {error}; what was read of it before is used.");
+    let help = Some("Make it readable for the user that this program runs as.".to_owned());
+    Diagnostic { help, ..about(path, Code::InvalidManifest, message) }
+}
+
+fn duplicate(file: &ObjectName, entry: &Entry, first: &ObjectName) -> Diagnostic {
+    let object = ObjectKey { kind: entry.object.kind(), name: entry.name.clone() };
+    let elsewhere = if file == first { "above it in this file".to_owned() } else { format!("in {first}") };
+    let message = format!("{object} is {elsewhere} too, and that one is used.");
+    let help = Some("Remove one of the two, or give it another name.".to_owned());
+    let related = Some(ObjectKey { kind: ObjectKind::Manifest, name: first.clone() });
+    Diagnostic { help, related, ..about(file, Code::DuplicateObject, message) }
+}
+
+fn about(file: &ObjectName, code: Code, message: String) -> Diagnostic {
+    let object = ObjectKey { kind: ObjectKind::Manifest, name: file.clone() };
+    Diagnostic { object, field: Field::default(), code, message, help: None, related: None }
+}
+
+#[cfg(test)]
+mod tests;
