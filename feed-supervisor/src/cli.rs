@@ -4,8 +4,6 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments are the help, which shows no backticks")]
 
-mod cluster;
-mod environment;
 mod error;
 mod frontend;
 mod nginx;
@@ -18,21 +16,14 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::cluster::{AdoptionArgs, ClusterArgs};
 pub use self::error::UsageError;
 use self::frontend::StaticArgs;
 use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
 use crate::config::{CheckConfig, CheckOutput, Config, Frontend, NginxConfig, RenderConfig};
-
-/// The version and the git commit of this build.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FEED_COMMIT"), ")");
-
-const SPELLING: &str = "\
-Every flag is an environment variable too: FEED_INGRESS_PORT is --ingress-port. The flag wins.
-Durations are written 500ms, 30s, 5m, 1h30m. A switch is set by --flag or --flag=true, and unset by
---flag=false.";
+use crate::runtime::VERSION;
+use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, ProcessArgs, Stop};
 
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +47,7 @@ pub enum Command {
     version = VERSION,
     disable_help_subcommand = true,
     term_width = 100,
-    after_help = SPELLING
+    after_help = flags::spelling("ingress-port")
 )]
 struct Cli {
     #[command(subcommand)]
@@ -109,6 +100,8 @@ struct RunArgs {
     #[command(flatten)]
     tuning: TuningArgs,
     #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
     supervisor: SupervisorArgs,
 }
 
@@ -156,18 +149,20 @@ pub fn parse(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Command, UsageError> {
     let command = command();
-    let args = args.into_iter().map(environment::modern_spelling).collect();
-    let matches = match environment::matches(&command, args, &variable) {
-        Ok(matches) => matches,
-        Err(error::Stop::Print(text)) => return Ok(Command::Print(text)),
-        Err(error::Stop::Usage(error)) => return Err(error),
-    };
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| UsageError::of_clap(&error, &[]))?;
-    cli.command.resolve(&variable)
+    let args = args.into_iter().map(flags::modern_spelling).collect();
+    let cli = flags::matches(&command, args, &variable)
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|error| Stop::of_clap(&error, &[])));
+    match cli {
+        Ok(cli) => cli.command.resolve(&variable),
+        Err(Stop::Print(text)) => Ok(Command::Print(text)),
+        Err(Stop::MissingCommand) => Err(UsageError::MissingCommand),
+        Err(Stop::Usage(error)) => Err(error.into()),
+    }
 }
 
 fn command() -> clap::Command {
-    environment::with_switches(Cli::command()).mut_subcommands(|subcommand| subcommand.after_help(SPELLING))
+    flags::with_switches(Cli::command())
+        .mut_subcommands(|subcommand| subcommand.after_help(flags::spelling("ingress-port")))
 }
 
 impl CliCommand {
@@ -193,12 +188,13 @@ impl RunArgs {
         self,
         frontend: impl FnOnce(&str) -> Result<Frontend, UsageError>,
     ) -> Result<Config, UsageError> {
-        let Self { cluster, adoption, ports, backends, routes, nginx, reload, tuning, supervisor } = self;
+        let Self { cluster, adoption, ports, backends, routes, nginx, reload, tuning, process, supervisor } =
+            self;
         let (source, resync_period) = cluster.resolve()?;
         let adoption = adoption.resolve();
         let class = adoption.class.as_deref().ok_or(UsageError::MissingClass)?;
         let frontend = frontend(class)?;
-        let ports = ports.resolve(Some(supervisor.health_port))?;
+        let ports = ports.resolve(Some(process.health_port))?;
         let needs_resolver = backends.allow_external_name;
         Ok(Config {
             source,
@@ -207,9 +203,9 @@ impl RunArgs {
             options: routes.resolve(adoption, backends),
             nginx: nginx.resolve(ports, tuning, needs_resolver)?,
             reload: reload.resolve(),
-            health_port: supervisor.health_port,
+            health_port: process.health_port,
             shutdown_grace_period: supervisor.shutdown_grace_period,
-            logging: supervisor.logging(),
+            logging: process.logging(),
         })
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use feed_reconcile::desired::Scheme;
 use feed_reconcile::options::{Endpoint, NginxOptions, Options};
 
+pub use crate::runtime::settings::{LeaseConfig, LogFormat, Logging, Source, Verbosity};
+
 /// Settings of a running `feed-ingress`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -29,19 +31,6 @@ pub struct Config {
     pub shutdown_grace_period: Duration,
     /// What is logged, and in which form.
     pub logging: Logging,
-}
-
-/// Where the cluster's objects come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// From a Kubernetes API server: that of a kubeconfig file, or the usual one (`KUBECONFIG`,
-    /// `~/.kube/config`, in-cluster).
-    Kubernetes {
-        /// The file given by `--kubeconfig`.
-        kubeconfig: Option<PathBuf>,
-    },
-    /// From the YAML files below a directory.
-    Manifests(PathBuf),
 }
 
 /// nginx: the program and its configuration.
@@ -134,36 +123,6 @@ pub struct StaticFrontend {
     pub endpoints: BTreeSet<(Scheme, Endpoint)>,
     /// Which of several replicas writes.
     pub lease: LeaseConfig,
-}
-
-/// The Lease whose holder writes Ingress status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaseConfig {
-    /// Its name.
-    pub name: String,
-    /// Its namespace: the flag's, else `POD_NAMESPACE`. `None`: the service account's, else `default`.
-    pub namespace: Option<String>,
-    /// How long a holder that was not heard of keeps it; whole seconds, at least 3.
-    pub duration: Duration,
-}
-
-/// What is logged, and in which form.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Logging {
-    /// Whether debug messages are logged.
-    pub debug: bool,
-    /// The form of a line.
-    pub format: LogFormat,
-}
-
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Settings of `render`: print the nginx configuration of a directory's manifests.

@@ -1,9 +1,14 @@
 //! What `feed-ingress` and `feed-dns` share: the sources of the cluster's state and the endpoints for operators.
 
 pub mod admin;
+pub mod flags;
 pub mod health;
 pub mod kubernetes;
 pub mod metrics;
+pub mod settings;
 pub mod shutdown;
 pub mod source;
 pub mod telemetry;
+
+/// The version and the git commit of this build.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FEED_COMMIT"), ")");

@@ -3,7 +3,7 @@ mod readme;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::{Command, UsageError, command, environment, parse};
+use super::{Command, UsageError, command, flags, parse};
 use crate::config::{CheckOutput, Config, Frontend};
 
 fn parse_words(line: &str, variables: &[(&str, &str)]) -> Result<Command, UsageError> {
@@ -75,7 +75,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("nginx-large-client-header-buffer-blocks", "9", "large_client_header_buffer_blocks: 9"),
     ("health-port", "12083", "health_port: 12083"),
     ("shutdown-grace-period", "7m", "shutdown_grace_period: 420s"),
-    ("debug", "true", "debug: true"),
+    ("debug", "true", "verbosity: Debug"),
     ("log-format", "json", "format: Json"),
 ];
 
@@ -102,7 +102,7 @@ fn every_flag_reaches_the_configuration_in_every_spelling() {
         let spellings = [
             resolved(run(&format!("{base} --{flag}={value}"), &[])),
             resolved(run(&format!("{base} -{flag}={value}"), &[])),
-            resolved(run(base, &[(&environment::variable_name(flag), value)])),
+            resolved(run(base, &[(&flags::variable_name(flag), value)])),
         ];
         for with in spellings {
             assert!(with.contains(expected), "--{flag}={value} should give {expected}: {with}");

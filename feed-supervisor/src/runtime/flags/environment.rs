@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 use super::error::Stop;
 
 /// Lets every switch be given as `--flag`, `--flag=true` and `--flag=false`.
-pub(super) fn with_switches(command: Command) -> Command {
+pub fn with_switches(command: Command) -> Command {
     command.mut_subcommands(|subcommand| {
         subcommand.mut_args(|arg| {
             let is_switch =
@@ -22,7 +22,7 @@ pub(super) fn with_switches(command: Command) -> Command {
 }
 
 /// Turns `-ingress-port`, as the older feed spelled it, into `--ingress-port`; leaves `-h` and `-V` alone.
-pub(super) fn modern_spelling(word: OsString) -> OsString {
+pub fn modern_spelling(word: OsString) -> OsString {
     let is_old = word.to_str().is_some_and(|text| {
         let mut letters = text.bytes();
         letters.next() == Some(b'-')
@@ -38,12 +38,12 @@ pub(super) fn modern_spelling(word: OsString) -> OsString {
 }
 
 /// The name of a flag's variable: `FEED_INGRESS_PORT` of `ingress-port`.
-pub(super) fn variable_name(flag: &str) -> String {
+pub fn variable_name(flag: &str) -> String {
     format!("FEED_{}", flag.to_ascii_uppercase().replace('-', "_"))
 }
 
 /// Parses the words; flags that are not among them are taken from the environment.
-pub(super) fn matches(
+pub fn matches(
     command: &Command,
     mut words: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,

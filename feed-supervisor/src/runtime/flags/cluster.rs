@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use feed_reconcile::options::{Adoption, LabelSelector};
 
-use super::{UsageError, value};
-use crate::config::Source;
+use super::{FlagError, value};
+use crate::runtime::settings::Source;
 
-#[derive(clap::Args)]
+/// Flags of where the objects come from.
+#[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
-pub(super) struct ClusterArgs {
+pub struct ClusterArgs {
     /// Kubeconfig file of the cluster. Without it: KUBECONFIG, ~/.kube/config, or the pod's own service account.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -23,10 +24,11 @@ pub(super) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    pub(super) fn resolve(self) -> Result<(Source, Duration), UsageError> {
+    /// The source, and how often everything is looked at anew.
+    pub fn resolve(self) -> Result<(Source, Duration), FlagError> {
         let Self { kubeconfig, manifests, resync_period } = self;
         let source = match (manifests, kubeconfig) {
-            (Some(_), Some(_)) => return Err(UsageError::TwoSources),
+            (Some(_), Some(_)) => return Err(FlagError::TwoSources),
             (Some(directory), None) => Source::Manifests(directory),
             (None, kubeconfig) => Source::Kubernetes { kubeconfig },
         };
@@ -34,9 +36,10 @@ impl ClusterArgs {
     }
 }
 
-#[derive(clap::Args)]
+/// Flags of which Ingresses are ours.
+#[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which Ingresses are served")]
-pub(super) struct AdoptionArgs {
+pub struct AdoptionArgs {
     /// Serve the Ingresses of this class. Required to serve; render and check take every class without it.
     #[arg(long, value_name = "NAME", value_parser = value::class)]
     ingress_class: Option<String>,
@@ -52,7 +55,8 @@ pub(super) struct AdoptionArgs {
 }
 
 impl AdoptionArgs {
-    pub(super) fn resolve(self) -> Adoption {
+    /// Which Ingresses are ours.
+    pub fn resolve(self) -> Adoption {
         Adoption {
             class: self.ingress_class,
             include_classless: self.include_classless_ingresses,

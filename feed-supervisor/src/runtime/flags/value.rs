@@ -1,0 +1,85 @@
+//! Values of flags: text to types. The errors say what a right value looks like.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use feed_reconcile::host::Host;
+use feed_reconcile::options::{Endpoint, LabelSelector};
+
+/// A truth value, as Go's flags spell it.
+pub fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" | "TRUE" | "True" | "t" | "T" | "1" => Ok(true),
+        "false" | "FALSE" | "False" | "f" | "F" | "0" => Ok(false),
+        _ => Err("must be true or false"),
+    }
+}
+
+/// A whole number between two, both included.
+pub fn number(least: u32, most: u32) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync + 'static {
+    move |text| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("must be a whole number from {least} to {most}")),
+    }
+}
+
+/// A whole number, 1 or more.
+pub fn count(text: &str) -> Result<NonZeroU32, &'static str> {
+    text.parse().map_err(|_| "must be a whole number, 1 or more")
+}
+
+/// A port.
+pub fn port(text: &str) -> Result<u16, &'static str> {
+    let port = text.parse::<u16>().ok().filter(|port| *port > 0);
+    port.ok_or("must be a port, from 1 to 65535")
+}
+
+/// A duration, longer than nothing.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    let duration = text.parse::<jiff::SignedDuration>().ok();
+    let duration = duration.and_then(|duration| Duration::try_from(duration).ok());
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or("must be a duration such as 500ms, 30s, 5m or 1h30m")
+}
+
+/// A Lease holds its duration in whole seconds, and it is renewed three times in it.
+pub fn lease_duration(text: &str) -> Result<Duration, &'static str> {
+    let valid =
+        |duration: &Duration| duration.subsec_nanos() == 0 && (3..=86_400).contains(&duration.as_secs());
+    duration(text).ok().filter(valid).ok_or("must be whole seconds, from 3s to 24h")
+}
+
+/// The name of an ingress class.
+pub fn class(text: &str) -> Result<String, &'static str> {
+    let valid = !text.is_empty() && !text.contains(char::is_whitespace);
+    valid.then(|| text.to_owned()).ok_or("must be the name of an IngressClass")
+}
+
+/// A name of a Kubernetes object: a DNS-1123 subdomain.
+pub fn object_name(text: &str) -> Result<String, &'static str> {
+    let valid = Host::new(text).is_ok_and(|host| host.as_str() == text && host.wildcard_suffix().is_none());
+    valid.then(|| text.to_owned()).ok_or("must be a name of lower case letters, digits, `-` and `.`")
+}
+
+/// A label and its value.
+pub fn selector(text: &str) -> Result<LabelSelector, &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.contains('=') => {
+            Ok(LabelSelector { name: name.to_owned(), value: value.to_owned() })
+        }
+        _ => Err("must be a label and its value: NAME=VALUE"),
+    }
+}
+
+/// A DNS name or an IP address.
+pub fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
+    if let Ok(address) = text.parse() {
+        return Ok(Endpoint::Ip(address));
+    }
+    let host = Host::new(text).ok().filter(|host| host.wildcard_suffix().is_none());
+    host.map(Endpoint::Name).ok_or("must be a DNS name or an IP address")
+}
+
+#[cfg(test)]
+mod tests;
