@@ -6,4 +6,6 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "ingress")]
 pub mod metrics;
+#[cfg(feature = "ingress")]
+pub mod nginx;
 pub mod runtime;

@@ -1,0 +1,18 @@
+//! nginx: its files, its processes, what it says, and the one task that touches them.
+//!
+//! What is to be done, and when, is decided by [`feed_reconcile::apply`]. Here it is done: one effect a file.
+
+pub mod confirm;
+pub mod content;
+pub mod executor;
+pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod leftover;
+pub mod logs;
+pub mod master;
+pub mod ports;
+pub mod probe;
+pub mod process;
+pub mod status_port;
+pub mod test;

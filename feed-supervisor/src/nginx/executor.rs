@@ -1,0 +1,381 @@
+//! Carries out what [`feed_reconcile::apply`] commands: the one task that changes nginx or its files.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feed_reconcile::apply::{Command, Configuration, Event, Found, Running, Version as Applied};
+use feed_reconcile::nginx::Generation;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::content::Content;
+use super::files::{Files, FilesError, listens_on};
+use super::logs::{Emergency, Follower};
+use super::master::{Master, MasterError, Program, read_pid};
+use super::probe::Version;
+use super::status_port::{Served, StatusPort};
+use super::{confirm, leftover, test};
+
+/// How often somebody else's nginx is looked for.
+const SEARCH: Duration = Duration::from_millis(100);
+
+/// How long a running nginx may take to say what it serves when it is taken over.
+const GREETING: Duration = Duration::from_secs(3);
+
+/// How long a dead child's last words may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Who starts nginx.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// We do.
+    Child(Program),
+    /// The neighbouring container does.
+    Sidecar,
+}
+
+/// What is known of the running nginx; followed by whoever wants to know.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Its master process, once it is found or started.
+    pub master: Option<Arc<Master>>,
+    /// Its version; the last one known where it does not run.
+    pub version: Option<Version>,
+}
+
+/// nginx, as far as it can be touched.
+#[derive(Debug)]
+pub struct Nginx {
+    /// Who starts it.
+    pub mode: Mode,
+    /// Its files.
+    pub files: Arc<Files>,
+    /// Where it writes its pid.
+    pub pid_file: PathBuf,
+    /// Where it tells what it serves.
+    pub status: StatusPort,
+    /// Its port for requests.
+    pub http_port: u16,
+    /// How long it may take to confirm a configuration.
+    pub confirm_timeout: Duration,
+    /// Who follows its output.
+    pub follower: Follower,
+    /// What is known of it.
+    pub known: watch::Sender<Known>,
+}
+
+/// The ends of the channels of [`Nginx::run`].
+#[derive(Debug)]
+pub struct Channels {
+    /// What is to be done.
+    pub commands: mpsc::UnboundedReceiver<Command<Content>>,
+    /// What nginx complains of.
+    pub emergencies: mpsc::Receiver<Emergency>,
+    /// What has come of it.
+    pub events: mpsc::Sender<Event<Content>>,
+}
+
+/// A command that has been carried out.
+enum Done {
+    Finished(Result<(), String>),
+    Started { master: Arc<Master>, confirmed: bool },
+}
+
+impl Nginx {
+    /// Looks at what an earlier process has left, and takes a running nginx over.
+    pub async fn take_over(&self) -> Result<Found<Content>, TakeOverError> {
+        let files = Arc::clone(&self.files);
+        let left = blocking(move || files.left()).await??;
+        let mut running = Running::No;
+        if let Some(master) = self.find()? {
+            let served = timeout(GREETING, confirm::answers(self.status)).await.ok();
+            // A neighbour's nginx that does not answer yet is waited for before anything is rendered for it.
+            if served.is_some() || matches!(self.mode, Mode::Child(_)) {
+                running = Running::Yes(served.map(|served| served.generation));
+                info!(pid = %master.pid(), generation = ?served.map(|served| served.generation.0), "taking over the running nginx");
+                self.meet(&Arc::new(master), served);
+            }
+        }
+        let confirmed = left.confirmed.map(|(header, bytes)| {
+            let content = Content::File { generation: header.generation, bytes: bytes.into() };
+            let configuration = Configuration { content, routes: header.routes };
+            Applied { generation: header.generation, configuration }
+        });
+        let startable = confirmed.as_ref().is_some_and(|version| match &version.configuration.content {
+            Content::File { bytes, .. } => {
+                listens_on(bytes, self.status.0) && listens_on(bytes, self.http_port)
+            }
+            Content::Rendered(_) => true,
+        });
+        Ok(Found { confirmed, startable, named: left.named, running, last: left.last })
+    }
+
+    /// Carries commands out until nobody gives any more. A command that comes while another is under way takes its place.
+    pub async fn run(self: Arc<Self>, channels: Channels) {
+        let master = self.known.borrow().master.clone();
+        let mut executor = Executor { nginx: self, channels, master };
+        let Closed = executor.run().await;
+    }
+
+    async fn carry_out(&self, command: Command<Content>, master: Option<Arc<Master>>) -> Done {
+        let files = Arc::clone(&self.files);
+        let result = match command {
+            Command::Write(Applied { generation, configuration }) => {
+                on_disk(move || files.write(generation, configuration.content.parts(generation))).await
+            }
+            Command::Name(generation) => on_disk(move || files.name(generation)).await,
+            Command::Keep(generation) => on_disk(move || files.keep(generation)).await,
+            Command::Test(generation) => self.test(generation).await,
+            Command::Reload(generation) => self.reload(master, generation).await,
+            Command::Start(generation) => match self.start(generation).await {
+                Ok(started) => return started,
+                Err(text) => Err(text),
+            },
+            // These are told to others.
+            Command::Tell(_) | Command::GiveUp(_) => Ok(()),
+        };
+        Done::Finished(result)
+    }
+
+    async fn test(&self, generation: Generation) -> Result<(), String> {
+        match &self.mode {
+            Mode::Child(program) => {
+                let configuration = self.files.generation(generation);
+                test::test(&program.binary, program.version, &configuration, self.files.workdir()).await
+            }
+            Mode::Sidecar => Ok(()),
+        }
+    }
+
+    async fn reload(&self, master: Option<Arc<Master>>, generation: Generation) -> Result<(), String> {
+        let master = master.ok_or("nginx does not run")?;
+        let served =
+            confirm::reload(&master, self.status, generation).await.map_err(|error| error.to_string())?;
+        self.meet(&master, Some(served));
+        Ok(())
+    }
+
+    async fn start(&self, generation: Option<Generation>) -> Result<Done, String> {
+        match (&self.mode, generation) {
+            (Mode::Child(program), Some(generation)) => self.start_child(program, generation).await,
+            (Mode::Child(_), None) => Err("there is no configuration to start it with".into()),
+            (Mode::Sidecar, generation) => self.await_neighbour(generation).await,
+        }
+    }
+
+    async fn start_child(&self, program: &Program, generation: Generation) -> Result<Done, String> {
+        if let Some(master) = self.find().map_err(|error| error.to_string())? {
+            let master = Arc::new(master);
+            return Ok(self.bring_to(master, Some(generation)).await);
+        }
+        leftover::end_workers(read_pid(&self.pid_file), self.files.workdir()).await;
+        let (master, complaint) = program.start(&self.follower).map_err(|error| error.to_string())?;
+        let master = Arc::new(master);
+        self.meet(&master, None);
+        let confirmed = tokio::select! {
+            served = confirm::serves(self.status, generation) => {
+                self.meet(&master, Some(served));
+                true
+            }
+            how = master.gone() => {
+                self.part();
+                let complaint = timeout(LAST_WORDS, complaint).await.ok().and_then(Result::ok).flatten();
+                return Err(complaint.unwrap_or(how));
+            }
+            () = sleep(self.confirm_timeout) => false,
+        };
+        info!(pid = %master.pid(), %generation, confirmed, "nginx has started");
+        Ok(Done::Started { master, confirmed })
+    }
+
+    async fn await_neighbour(&self, generation: Option<Generation>) -> Result<Done, String> {
+        let mut warned = false;
+        loop {
+            let Some(master) = self.find().map_err(|error| error.to_string())? else {
+                if let (Some(pid), false) = (read_pid(&self.pid_file), warned) {
+                    warned = true;
+                    warn!(
+                        file = %self.pid_file.display(),
+                        %pid,
+                        "the pid file names no nginx master that is seen here; does the pod have shareProcessNamespace?"
+                    );
+                }
+                sleep(SEARCH).await;
+                continue;
+            };
+            let master = Arc::new(master);
+            info!(pid = %master.pid(), "the neighbouring nginx is there");
+            tokio::select! {
+                done = self.bring_to(Arc::clone(&master), generation) => return Ok(done),
+                how = master.gone() => {
+                    warn!(%how, "the neighbouring nginx has not come up");
+                    self.part();
+                }
+            }
+        }
+    }
+
+    /// Waits until a running nginx serves that generation; if it serves another one, tells it to read its configuration.
+    async fn bring_to(&self, master: Arc<Master>, generation: Option<Generation>) -> Done {
+        self.meet(&master, None);
+        let brought = async {
+            let served = confirm::answers(self.status).await;
+            self.meet(&master, Some(served));
+            match generation {
+                None => false,
+                Some(generation) if served.generation == generation => true,
+                Some(generation) => match confirm::reload(&master, self.status, generation).await {
+                    Ok(_) => true,
+                    Err(error) => {
+                        warn!(%error, "the nginx that was found cannot be brought to the confirmed configuration");
+                        false
+                    }
+                },
+            }
+        };
+        let confirmed = timeout(self.confirm_timeout, brought).await.unwrap_or(false);
+        Done::Started { master, confirmed }
+    }
+
+    fn find(&self) -> Result<Option<Master>, MasterError> {
+        let live = self.files.live();
+        let ours = matches!(self.mode, Mode::Child(_)).then_some(live.as_path());
+        Master::find(&self.pid_file, ours)
+    }
+
+    /// Tells others of the running nginx.
+    fn meet(&self, master: &Arc<Master>, served: Option<Served>) {
+        self.known.send_if_modified(|known| {
+            let version = served.map(|served| served.version).or(known.version);
+            let same = known.master.as_ref().is_some_and(|known| Arc::ptr_eq(known, master));
+            let changed = !same || known.version != version;
+            *known = Known { master: Some(Arc::clone(master)), version };
+            changed
+        });
+    }
+
+    /// Tells others that nginx runs no more.
+    fn part(&self) {
+        self.known.send_modify(|known| known.master = None);
+    }
+}
+
+/// The task that carries commands out.
+struct Executor {
+    nginx: Arc<Nginx>,
+    channels: Channels,
+    /// The master whose end is to be told.
+    master: Option<Arc<Master>>,
+}
+
+/// Nobody gives commands any more, or wants to know what comes of them.
+struct Closed;
+
+impl Executor {
+    async fn run(&mut self) -> Closed {
+        let mut next = None;
+        loop {
+            let step = match next.take() {
+                Some(command) => self.carry_out(command).await,
+                None => self.idle().await,
+            };
+            match step {
+                Ok(command) => next = command,
+                Err(closed) => return closed,
+            }
+        }
+    }
+
+    /// Waits for a command.
+    async fn idle(&mut self) -> Result<Option<Command<Content>>, Closed> {
+        tokio::select! {
+            command = self.channels.commands.recv() => command.map(Some).ok_or(Closed),
+            how = gone(self.master.as_deref()) => {
+                self.died();
+                self.tell(Event::Died(how)).await
+            }
+            // What nobody has asked for refuses nothing.
+            Some(_) = self.channels.emergencies.recv() => Ok(None),
+        }
+    }
+
+    /// Carries a command out, unless another comes: that is returned then.
+    async fn carry_out(&mut self, command: Command<Content>) -> Result<Option<Command<Content>>, Closed> {
+        let nginx = Arc::clone(&self.nginx);
+        let mut effect = pin!(nginx.carry_out(command, self.master.clone()));
+        loop {
+            let event = tokio::select! {
+                biased;
+                command = self.channels.commands.recv() => return command.map(Some).ok_or(Closed),
+                Some(emergency) = self.channels.emergencies.recv() => {
+                    if self.master.as_ref().is_none_or(|master| master.pid() != emergency.pid) {
+                        continue;
+                    }
+                    Event::Emergency(emergency.text)
+                }
+                how = gone(self.master.as_deref()) => {
+                    self.died();
+                    Event::Died(how)
+                }
+                done = &mut effect => return match done {
+                    Done::Finished(result) => self.tell(Event::Finished(result)).await,
+                    Done::Started { master, confirmed } => {
+                        self.master = Some(master);
+                        self.tell(Event::Started { confirmed }).await
+                    }
+                },
+            };
+            self.tell(event).await?;
+        }
+    }
+
+    fn died(&mut self) {
+        self.master = None;
+        self.nginx.part();
+    }
+
+    async fn tell(&self, event: Event<Content>) -> Result<Option<Command<Content>>, Closed> {
+        self.channels.events.send(event).await.map(|()| None).map_err(|_| Closed)
+    }
+}
+
+/// Waits for the end of nginx's master, if there is one.
+async fn gone(master: Option<&Master>) -> String {
+    match master {
+        Some(master) => master.gone().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Why what an earlier process has left cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeOverError {
+    /// Its files cannot be read.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// Its nginx cannot be watched.
+    #[error(transparent)]
+    Master(#[from] MasterError),
+    /// The thread for files has failed.
+    #[error("cannot look at nginx's files: {0}")]
+    Thread(#[from] io::Error),
+}
+
+async fn on_disk(work: impl FnOnce() -> Result<(), FilesError> + Send + 'static) -> Result<(), String> {
+    match blocking(work).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("cannot work on nginx's files: {error}")),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, io::Error> {
+    Ok(spawn_blocking(work).await?)
+}
+
+#[cfg(test)]
+mod tests;

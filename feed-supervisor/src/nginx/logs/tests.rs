@@ -1,0 +1,68 @@
+use std::io::Write;
+use std::os::fd::OwnedFd;
+
+use super::*;
+
+#[test]
+fn lines_are_read_in_each_of_their_forms() {
+    let text = r#"unknown directive "x" in /w/nginx.conf:8"#;
+    let from = |pid: Option<i32>, level, text: &str| {
+        Some(Line { level, pid: pid.map(Pid::from_raw), text: text.to_owned() })
+    };
+    for (line, expected) in [
+        (format!("nginx: [emerg] {text}"), from(None, LogLevel::Emerg, text)),
+        (
+            format!("2026/11/23 05:28:18 [emerg] 26678#26678: {text}"),
+            from(Some(26678), LogLevel::Emerg, text),
+        ),
+        (
+            format!("<184>Nov 23 05:28:18 nginx: 2026/11/23 05:28:18 [emerg] 26678#26678: {text}\n"),
+            from(Some(26678), LogLevel::Emerg, text),
+        ),
+        (
+            "2026/11/23 05:28:18 [error] 7#9: *2 connect() failed (111: Connection refused)".into(),
+            from(Some(7), LogLevel::Error, "*2 connect() failed (111: Connection refused)"),
+        ),
+        ("nginx: [warn] a: b".into(), from(None, LogLevel::Warn, "a: b")),
+        ("nginx: the configuration file /w/nginx.conf syntax is ok".into(), None),
+        ("GET /x[emerg] y".into(), None),
+        ("[other] text".into(), None),
+        (String::new(), None),
+    ] {
+        assert_eq!(Line::parse(&line), expected, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn emergencies_are_told_with_their_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("errors.sock");
+    std::fs::write(&path, "left by a process that was killed").unwrap();
+    let (logs, _follower, mut emergencies) = Logs::bind(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+    let running = tokio::spawn(logs.run());
+    let nginx = UnixDatagram::unbound().unwrap();
+    for line in ["[warn] 7#7: first", "[emerg] 7#7: second", "[emerg] nobody: third"] {
+        let message = format!("<184>Nov 23 05:28:18 nginx: 2026/11/23 05:28:18 {line}");
+        nginx.send_to(message.as_bytes(), &path).await.unwrap();
+    }
+    let emergency = emergencies.recv().await.unwrap();
+    assert_eq!(emergency, Emergency { pid: Pid::from_raw(7), text: "second".into() });
+    assert!(emergencies.try_recv().is_err());
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_child_that_ends_has_its_complaint_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, follower, _emergencies) = Logs::bind(&directory.path().join("errors.sock")).unwrap();
+    let running = tokio::spawn(logs.run());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let told = follower.stderr(OwnedFd::from(reader)).unwrap();
+    writer
+        .write_all(b"nginx: [warn] conflicting\nnginx: [emerg] bind() failed\nnginx: [emerg] still\n")
+        .unwrap();
+    drop(writer);
+    assert_eq!(told.await.unwrap().as_deref(), Some("bind() failed"));
+    running.abort();
+}

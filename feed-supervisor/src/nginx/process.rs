@@ -1,0 +1,118 @@
+//! nginx's processes as `/proc` shows them. Needs no privilege: titles, parents and groups are there for everyone.
+
+use std::fs;
+use std::path::Path;
+
+use nix::unistd::Pid;
+
+/// How nginx calls its master.
+const MASTER_TITLE: &str = "nginx: master process";
+
+/// How nginx calls a worker that accepts connections; one that does not is `… is shutting down`.
+const WORKER_TITLE: &str = "nginx: worker process";
+
+/// A process, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: Pid,
+    /// `R`, `S`, `Z`, …: `proc_pid_stat(5)`.
+    pub state: u8,
+    /// Its parent's id; 0 for none that is visible here.
+    pub parent: Pid,
+    /// The id of its process group.
+    pub group: Pid,
+}
+
+/// All processes that there are.
+pub fn all() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids =
+        entries.filter_map(|entry| Some(Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)));
+    pids.filter_map(process).collect()
+}
+
+/// The process of that id, if there is one.
+pub fn process(pid: Pid) -> Option<Process> {
+    parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_stat(pid: Pid, stat: &str) -> Option<Process> {
+    // The second field is the program's name in parentheses, and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    let mut id = || Some(Pid::from_raw(fields.next()?.parse().ok()?));
+    Some(Process { pid, state, parent: id()?, group: id()? })
+}
+
+/// What a process calls itself; empty for one that has ended but is not collected.
+fn title(pid: Pid) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let words = bytes.get(..end)?.split(|byte| *byte == 0);
+    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+    Some(words.join(" "))
+}
+
+/// Whether a process is an nginx master, and, where a configuration is given, the one that was started with it.
+pub fn is_master(pid: Pid, configuration: Option<&Path>) -> bool {
+    let Some(title) = title(pid) else { return false };
+    let mut words = title.split(' ').skip_while(|word| *word != "-c").skip(1);
+    title.starts_with(MASTER_TITLE)
+        && configuration.is_none_or(|path| words.next().is_some_and(|word| Path::new(word) == path))
+}
+
+/// Whether a process is an nginx worker that accepts connections.
+pub fn accepts(pid: Pid) -> bool {
+    title(pid).is_some_and(|title| title.trim_end() == WORKER_TITLE)
+}
+
+/// The workers of a master that accept connections.
+pub fn accepting_workers(master: Pid) -> Vec<Pid> {
+    let children = all().into_iter().filter(|process| process.parent == master).map(|process| process.pid);
+    children.filter(|pid| accepts(*pid)).collect()
+}
+
+/// The workers that a dead master has left behind, whether they accept connections or finish their last ones.
+///
+/// They are known by the process group that the master was started in, which has its id; the kernel does not give an
+/// id to another process while a group bears it. Where the master is not known they are known by their current
+/// directory, the workdir, which another user's process shows only to the privileged.
+pub fn leftover_workers(master: Option<Pid>, workdir: &Path) -> Vec<Pid> {
+    let is_ours = |process: &Process| {
+        Some(process.group) == master
+            || fs::read_link(format!("/proc/{}/cwd", process.pid)).is_ok_and(|path| path == workdir)
+    };
+    let is_orphan = |process: &Process| !is_master(process.parent, None);
+    let is_worker = |process: &Process| {
+        title(process.pid).is_some_and(|title| title.starts_with(WORKER_TITLE)) && process.state != b'Z'
+    };
+    let workers =
+        all().into_iter().filter(|process| is_worker(process) && is_ours(process) && is_orphan(process));
+    workers.map(|process| process.pid).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_mislead() {
+        let pid = Pid::from_raw(42);
+        let expected = Process { pid, state: b'S', parent: Pid::from_raw(7), group: Pid::from_raw(9) };
+        assert_eq!(parse_stat(pid, "42 (a) S 1 (b)) S 7 9 9 0 -1"), Some(expected));
+        assert_eq!(parse_stat(pid, "42 (a"), None);
+        assert_eq!(parse_stat(pid, "42 (a) S"), None);
+    }
+
+    #[test]
+    fn this_process_is_seen_and_is_no_nginx() {
+        let own = Pid::this();
+        let process = process(own).unwrap();
+        assert_eq!(process.group, nix::unistd::getpgrp());
+        assert!(all().iter().any(|other| other.pid == own));
+        assert!(!is_master(own, None));
+        assert!(!accepts(own));
+    }
+}
