@@ -251,3 +251,6 @@ fn parse_number(value: &str) -> Option<u32> {
         Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

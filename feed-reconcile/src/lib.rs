@@ -22,7 +22,7 @@ pub mod reconcile;
 pub mod reload;
 mod report;
 pub mod snapshot;
+pub mod status;
 pub mod summary;
 
 pub use reconcile::{Reconciled, Reconciler, reconcile};
-pub mod status;

@@ -204,3 +204,6 @@ fn decode_digits(high: Option<u8>, low: Option<u8>) -> Result<u8, InvalidPath> {
     let value = digit(high).zip(digit(low)).map(|(high, low)| high * 16 + low);
     value.and_then(|value| u8::try_from(value).ok()).ok_or(InvalidPath::Percent)
 }
+
+#[cfg(test)]
+mod tests;
