@@ -92,24 +92,25 @@ impl Backends<'_> {
             }
         };
         if addresses.is_empty() {
-            report.add(
-                Code::NoReadyEndpoints,
-                place.backend(),
-                format!(
-                    "No endpoint of port {} of Service {name} is ready, so 503 is answered.",
-                    target.port
-                ),
-                "See why its pods are not ready, and whether its selector and target port are right.",
-            );
-            report.relate(ObjectKey { kind: ObjectKind::Service, name });
+            warn_of_no_endpoint(name, target.port, place, report);
             return Ok(Backend::Unavailable);
         }
+        Ok(Backend::Upstream(Arc::new(self.upstream(&name, target.port, addresses, protocol))))
+    }
+
+    fn upstream(
+        &self,
+        service: &ObjectName,
+        port: u16,
+        addresses: Vec<SocketAddr>,
+        protocol: Protocol,
+    ) -> Upstream {
         let UpstreamSettings { max_connections, keepalive_timeout_milliseconds, max_requests_per_connection } =
             self.settings;
-        Ok(Backend::Upstream(Arc::new(Upstream {
+        Upstream {
             name: UpstreamName::new(
-                &name,
-                target.port,
+                service,
+                port,
                 max_connections,
                 keepalive_timeout_milliseconds,
                 max_requests_per_connection,
@@ -119,8 +120,18 @@ impl Backends<'_> {
             max_connections,
             keepalive_timeout_milliseconds,
             max_requests_per_connection,
-        })))
+        }
     }
+}
+
+fn warn_of_no_endpoint(service: ObjectName, port: u16, place: Place, report: &mut Report) {
+    report.add(
+        Code::NoReadyEndpoints,
+        place.backend(),
+        format!("No endpoint of port {port} of Service {service} is ready, so 503 is answered."),
+        "See why its pods are not ready, and whether its selector and target port are right.",
+    );
+    report.relate(ObjectKey { kind: ObjectKind::Service, name: service });
 }
 
 /// What `appProtocol` says, with a warning when that is not known.
