@@ -8,6 +8,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 pub mod calls;
+#[cfg(test)]
+pub(crate) mod script;
 
 use calls::ObserveLayer;
 
@@ -67,6 +69,26 @@ async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
 pub fn client(config: Config, observe: &ObserveLayer) -> Result<Client, ClientError> {
     let builder = ClientBuilder::try_from(config).map_err(|error| ClientError::Setup(Box::new(error)))?;
     Ok(builder.with_layer(observe).build())
+}
+
+/// What is wrong, in one line: what the API server says, or why it did not say anything.
+pub fn explain(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error
+        && !status.message.is_empty()
+    {
+        return status.message.clone();
+    }
+    // What connecting failed of is at the end of the chain, and some errors repeat their source.
+    let mut explained = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !explained.contains(&text) {
+            explained = format!("{explained}: {text}");
+        }
+        source = error.source();
+    }
+    explained
 }
 
 #[cfg(test)]

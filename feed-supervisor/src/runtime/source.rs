@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub mod freshness;
+pub mod kube;
 pub mod manifests;
 mod object;
 

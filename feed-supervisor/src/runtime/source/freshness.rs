@@ -32,20 +32,21 @@ impl Freshness {
         self.lock().insert(kind, Following::Current);
     }
 
-    /// Changes to objects of that kind arrive again, none of them missed: the state is the cluster's if it was listed before.
-    pub fn resumed(&self, kind: ObjectKind) {
-        if let Some(following @ Following::LostAt(_)) = self.lock().get_mut(&kind) {
-            *following = Following::Current;
-        }
+    /// Changes to objects of that kind arrive again, and none was missed. Returns for how long they had not arrived, if
+    /// they had not.
+    pub fn resumed(&self, kind: ObjectKind) -> Option<Duration> {
+        let mut kinds = self.lock();
+        let following = kinds.get_mut(&kind)?;
+        let Following::LostAt(lost) = *following else { return None };
+        *following = Following::Current;
+        Some(lost.elapsed())
     }
 
-    /// From now on changes to objects of that kind may be missed, unless they were missed already.
-    pub fn lost(&self, kind: ObjectKind) {
-        if let Some(following) = self.lock().get_mut(&kind)
-            && matches!(following, Following::Current)
-        {
-            *following = Following::LostAt(Instant::now());
-        }
+    /// From now on changes to objects of that kind may be missed. Returns whether they have arrived until now.
+    pub fn lost(&self, kind: ObjectKind) -> bool {
+        let mut kinds = self.lock();
+        let following = kinds.get_mut(&kind).filter(|following| matches!(following, Following::Current));
+        following.map(|following| *following = Following::LostAt(Instant::now())).is_some()
     }
 
     /// For how long the state may have differed from the cluster's: zero while changes arrive, `None` before everything

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use feed_reconcile::key::ObjectKind;
+use feed_reconcile::key::{ObjectKind, ObjectName};
 use feed_reconcile::snapshot::{ClusterSnapshot, Store};
 use k8s_openapi::Metadata;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServicePort, ServiceSpec};
@@ -158,6 +159,40 @@ fn identity(metadata: &mut ObjectMeta) -> ObjectMeta {
 
 fn trim_port(port: ServicePort) -> ServicePort {
     ServicePort { node_port: None, ..port }
+}
+
+/// Puts a trimmed object into the snapshot, unless it equals the one that is there.
+pub(super) fn put<K: Tracked>(snapshot: &mut ClusterSnapshot, object: K) -> Change {
+    let store = K::store_mut(snapshot);
+    let before = store.get(&ObjectName::of(object.metadata()));
+    let change = before.map_or(Change::Decisive, |before| compare(before.as_ref(), &object));
+    if change != Change::None {
+        store.insert(Arc::new(object));
+    }
+    change
+}
+
+/// Puts all objects of a kind into the snapshot, and takes out those that are not among them. The objects that equal
+/// those that are there already are the very same.
+pub(super) fn replace<K: Tracked>(snapshot: &mut ClusterSnapshot, objects: Vec<Arc<K>>) -> Change {
+    let store = K::store_mut(snapshot);
+    let replaced: Store<K> = objects.into_iter().collect();
+    let change = |name: &ObjectName| match (store.get(name), replaced.get(name)) {
+        (Some(before), Some(after)) => compare(before.as_ref(), after.as_ref()),
+        _ => Change::Decisive,
+    };
+    let change = store.changed(&replaced).iter().map(change).max().unwrap_or(Change::None);
+    if change != Change::None {
+        *store = replaced;
+    }
+    change
+}
+
+/// The object, or the one in the store if that equals it.
+pub(super) fn shared<K: Tracked>(store: &Store<K>, object: K) -> Arc<K> {
+    let before = store.get(&ObjectName::of(object.metadata()));
+    let same = before.filter(|before| compare(before.as_ref(), &object) == Change::None);
+    same.map_or_else(|| Arc::new(object), Arc::clone)
 }
 
 /// What the difference between two trimmed versions of an object amounts to.

@@ -92,3 +92,37 @@ fn only_what_decides_is_a_decisive_change() {
     assert_eq!(change(|object| object["spec"]["rules"][0]["host"] = json!("i")), Change::Decisive);
     assert_eq!(change(|object| object["metadata"]["uid"] = json!("v")), Change::Decisive);
 }
+
+#[test]
+fn an_equal_object_does_not_replace_the_one_that_is_there() {
+    let mut snapshot = ClusterSnapshot::default();
+    assert_eq!(put(&mut snapshot, ingress(|_| ())), Change::Decisive);
+    let before = snapshot.clone();
+    assert_eq!(put(&mut snapshot, ingress(|_| ())), Change::None);
+    assert!(before.ingresses.changed(&snapshot.ingresses).is_empty());
+    let newer = |object: &mut Value| object["metadata"]["resourceVersion"] = json!("8");
+    assert_eq!(put(&mut snapshot, ingress(newer)), Change::Informative);
+    assert_eq!(before.ingresses.changed(&snapshot.ingresses).len(), 1);
+}
+
+#[test]
+fn a_listing_replaces_only_what_differs() {
+    let named = |name: &'static str| ingress(move |object| object["metadata"]["name"] = json!(name));
+    let mut snapshot = ClusterSnapshot::default();
+    let list = |snapshot: &mut ClusterSnapshot, objects: Vec<Ingress>| {
+        let objects = objects.into_iter().map(|object| shared(&snapshot.ingresses, object)).collect();
+        replace(snapshot, objects)
+    };
+    assert_eq!(list(&mut snapshot, vec![named("a"), named("b")]), Change::Decisive);
+    let before = snapshot.clone();
+    assert_eq!(list(&mut snapshot, vec![named("b"), named("a")]), Change::None);
+    assert_eq!(list(&mut snapshot, vec![named("a"), named("c")]), Change::Decisive);
+    let changed: Vec<String> =
+        before.ingresses.changed(&snapshot.ingresses).iter().map(ToString::to_string).collect();
+    assert_eq!(changed, ["b/b", "b/c"]);
+    let newer = ingress(|object| {
+        object["metadata"]["name"] = json!("a");
+        object["metadata"]["resourceVersion"] = json!("8");
+    });
+    assert_eq!(list(&mut snapshot, vec![newer, named("c")]), Change::Informative);
+}
