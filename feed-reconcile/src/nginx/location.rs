@@ -1,5 +1,6 @@
 //! From routes to nginx's locations.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use minijinja::Value;
@@ -17,7 +18,7 @@ pub(super) fn body_context(server: &VirtualServer, defaults: &RouteDefaults) -> 
         None => settings(&route.settings, defaults, "            "),
     };
     let locations: Vec<Value> =
-        server.routes.iter().flat_map(|route| locations(route, &settings(route))).collect();
+        server.routes.iter().flat_map(|route| locations(route, &server.routes, &settings(route))).collect();
     Value::from_pairs([
         ("refuse_ambiguous_paths", Value::from(server.routes.iter().any(|route| route.strip))),
         (
@@ -29,22 +30,27 @@ pub(super) fn body_context(server: &VirtualServer, defaults: &RouteDefaults) -> 
     ])
 }
 
-/// How many locations a route becomes, in the order of the routes.
-pub(super) fn location_count(route: &Route) -> usize {
-    if without_slash(route).is_some() { 2 } else { 1 }
-}
-
-/// The path without a slash at its end, where it needs a location of its own beside the one with it.
+/// The locations of one of a server's routes: whether only that very path is matched, and the path.
 ///
-/// nginx redirects from the path without to a directory that is proxied, but not to one that is answered.
-fn without_slash(route: &Route) -> Option<&str> {
+/// A prefix needs two, since nginx's own prefixes know no elements. And while nginx redirects from the path
+/// without a slash to a directory that is proxied, it does not to one that is answered. An exact route for the
+/// path without a slash has that location for itself.
+pub(super) fn places<'a>(
+    route: &'a Route,
+    routes: &[Arc<Route>],
+) -> impl Iterator<Item = (bool, Cow<'a, str>)> + use<'a> {
     let path = route.path.as_str();
-    match route.path_match {
-        _ if route.path.is_root() => None,
-        PathMatch::Prefix => Some(path),
-        PathMatch::Directory if route.backend == Backend::Unavailable => path.strip_suffix('/'),
-        PathMatch::Directory | PathMatch::Exact => None,
-    }
+    let itself = (route.path_match == PathMatch::Exact, Cow::Borrowed(path));
+    let (without, with) = match route.path_match {
+        PathMatch::Prefix if !route.path.is_root() => (Some(path), (false, Cow::Owned(format!("{path}/")))),
+        PathMatch::Directory if route.backend == Backend::Unavailable => (path.strip_suffix('/'), itself),
+        _ => (None, itself),
+    };
+    let is_free = |path: &&str| {
+        let place = (*path, PathMatch::Exact);
+        routes.binary_search_by(|other| (other.path.as_str(), other.path_match).cmp(&place)).is_err()
+    };
+    without.filter(is_free).map(|path| (true, Cow::Borrowed(path))).into_iter().chain([with])
 }
 
 fn is_root_prefix(route: &Route) -> bool {
@@ -73,7 +79,7 @@ struct Location {
     settings: Value,
 }
 
-fn locations(route: &Arc<Route>, settings: &Value) -> Vec<Value> {
+fn locations(route: &Arc<Route>, routes: &[Arc<Route>], settings: &Value) -> Vec<Value> {
     let address = token::backend(&route.backend);
     let rest = if route.strip { token::rest_variable(route.path.depth()) } else { Value::from(()) };
     let location = |exact, path: &str| {
@@ -86,11 +92,7 @@ fn locations(route: &Arc<Route>, settings: &Value) -> Vec<Value> {
             settings: settings.clone(),
         })
     };
-    let path = route.path.as_str();
-    match without_slash(route) {
-        Some(path) => vec![location(true, path), location(false, &format!("{path}/"))],
-        None => vec![location(route.path_match == PathMatch::Exact, path)],
-    }
+    places(route, routes).map(|(exact, path)| location(exact, &path)).collect()
 }
 
 impl Location {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::location::location_count;
+use super::location::places;
 use super::rendered::{Chunk, Origin, Part, Rendered};
 use crate::desired::{Backend, Route, UpstreamName};
 use crate::key::ObjectName;
@@ -65,7 +65,7 @@ impl Rendered {
 fn route_of_location(routes: &[std::sync::Arc<Route>], index: usize) -> &[std::sync::Arc<Route>] {
     let mut locations = 0;
     for (position, route) in routes.iter().enumerate() {
-        locations += location_count(route);
+        locations += places(route, routes).count();
         if index < locations {
             return routes.get(position..=position).unwrap_or_default();
         }

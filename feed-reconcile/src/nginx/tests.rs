@@ -126,6 +126,31 @@ fn layout_of_each_kind_of_route() {
 }
 
 #[test]
+fn an_exact_route_shares_its_location_with_no_other() {
+    let mut away = route("/away/", PathMatch::Directory, false);
+    away.backend = Backend::Unavailable;
+    let routes = vec![
+        route("/away", PathMatch::Exact, false),
+        away,
+        route("/foo", PathMatch::Exact, false),
+        route("/foo", PathMatch::Prefix, false),
+        route("/foo/", PathMatch::Exact, false),
+    ];
+    let text = blocks(&render(&state(&[("a.example.com", routes)])));
+    let locations: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| line.starts_with("location")).collect();
+    let server = locations.split(|line| *line == "location / {").nth(1).unwrap();
+    let expected = [
+        "location = /away {",
+        "location /away/ {",
+        "location = /foo {",
+        "location /foo/ {",
+        "location = /foo/ {",
+    ];
+    assert_eq!(server, expected);
+}
+
+#[test]
 fn equal_servers_share_a_block_and_settings_are_hoisted() {
     let slow = Arc::new(RouteSettings {
         allow: AllowList::new(["10.0.0.0/8".parse().unwrap()]),

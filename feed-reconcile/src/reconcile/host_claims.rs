@@ -57,7 +57,8 @@ pub(super) fn merge(
             conflicts.push(conflict(host, claim, winner));
         }
     }
-    let routes = winners.into_values().map(|claim| Arc::clone(&claim.route)).collect();
+    let mut routes: Vec<Arc<Route>> = winners.into_values().map(|claim| Arc::clone(&claim.route)).collect();
+    routes.sort_by(|one, other| (&one.path, one.path_match).cmp(&(&other.path, other.path_match)));
     (VirtualServer { routes }, conflicts)
 }
 

@@ -73,8 +73,8 @@ fn the_older_ingress_wins_and_the_loser_is_told() {
         + &ingress("old", "2024-01-01T00:00:00Z", "a.example.com", "Prefix /x/ one\nExact /x one");
     insta::assert_snapshot!(summary(&yaml), @"
     a.example.com
-      Prefix /x -> default.one.80 (default/old)
       Exact /x -> default.one.80 (default/old)
+      Prefix /x -> default.one.80 (default/old)
       Prefix /y -> default.two.80 (default/new)
     DuplicateRoute (Ingress default/old): Ingress default/new spec.rules[0].http.paths[0]: The path /x of host a.example.com is served by default/old, which is older or first by name.
     ");
