@@ -1,6 +1,6 @@
 //! DNS records in step with the Ingresses: which records there should be, and what to change so that there are.
 //!
-//! [`desired`] gives each host to a zone and an endpoint; [`plan`] compares that with what the zones hold;
+//! [`desired()`] gives each host to a zone and an endpoint; [`plan()`] compares that with what the zones hold;
 //! [`batch`] cuts the changes into calls that Route 53 accepts. Nothing here calls anybody.
 
 pub mod batch;

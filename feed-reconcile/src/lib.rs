@@ -1,4 +1,27 @@
-//! Computes what feed does, and does nothing: no I/O, no clock.
+//! Decides what feed does, and does nothing itself: no I/O, no clock, no threads.
+//!
+//! From a [snapshot](snapshot::ClusterSnapshot) of cluster objects it computes the [desired state](desired::DesiredState)
+//! with [diagnostics](diagnostic::Diagnostic), and from that [nginx's configuration](nginx::Rendered), Ingress [`status`]
+//! and [DNS records](dns). How a configuration reaches nginx, and who may write to the cluster, are small machines that are told
+//! what happened and answer what to do ([`apply`], [`reload`], [`lease`]).
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use feed_reconcile::{options::Options, reconcile, snapshot::ClusterSnapshot};
+//! use k8s_openapi::api::networking::v1::Ingress;
+//!
+//! let mut snapshot = ClusterSnapshot::default();
+//! snapshot.ingresses.insert(Arc::new(Ingress::default()));
+//! let reconciled = reconcile(&snapshot, &Options::default());
+//! assert!(reconciled.state.servers.is_empty());
+//! for diagnostic in &reconciled.diagnostics {
+//!     println!("{}: {}", diagnostic.code, diagnostic.message);
+//! }
+//! ```
+//!
+//! A controller that runs for long keeps a [`Reconciler`] and an [`nginx::Renderer`]: these compute only what changed, and the result
+//! is the same.
 
 mod adopt;
 mod annotation;

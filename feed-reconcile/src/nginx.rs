@@ -3,7 +3,7 @@
 //! The layout follows what nginx's reloads cost: one upstream for a service, port and settings; whatever
 //! equals the default is said once, in `http{}`; hosts with the same routes share a `server{}`; a location is
 //! never a regular expression. The text comes from the templates in `templates/`, and every value in it
-//! from [`token`], the one place that turns values into nginx's syntax.
+//! from `token`, the one place that turns values into nginx's syntax.
 
 mod capacity;
 mod fold;

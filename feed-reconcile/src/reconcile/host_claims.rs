@@ -19,12 +19,12 @@ pub(super) struct Claimant {
 
 /// What two routes cannot both have: the path without its last slash, unless the match is exact.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place<'a> {
+struct Slot<'a> {
     path: &'a str,
     exact: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Slot<'a> {
     fn of(route: &'a Route) -> Self {
         let path = route.path.as_str();
         match route.path_match {
@@ -47,12 +47,12 @@ pub(super) fn merge(
         let of_host = claimants.iter().filter_map(|claimant| compiled.get(&claimant.name)?.hosts.get(&key));
         of_host.flatten()
     };
-    let mut winners: BTreeMap<Place<'_>, &Claim> = BTreeMap::new();
+    let mut winners: BTreeMap<Slot<'_>, &Claim> = BTreeMap::new();
     let mut conflicts = Vec::new();
     // What is declared for a path comes before what is left over for a default backend, whatever their ages.
     let declared = claims().filter(|claim| !claim.is_default());
     for claim in declared.chain(claims().filter(|claim| claim.is_default())) {
-        let winner = *winners.entry(Place::of(&claim.route)).or_insert(claim);
+        let winner = *winners.entry(Slot::of(&claim.route)).or_insert(claim);
         if !std::ptr::eq(winner, claim) {
             conflicts.push(conflict(host, claim, winner));
         }
