@@ -1,6 +1,10 @@
 //! Runs nginx for Kubernetes Ingresses: the shell around [`feed_reconcile`], which decides everything.
 
 #[cfg(feature = "ingress")]
+pub mod bootstrap;
+#[cfg(feature = "ingress")]
+pub mod check;
+#[cfg(feature = "ingress")]
 pub mod cli;
 #[cfg(feature = "ingress")]
 pub mod config;
@@ -8,4 +12,6 @@ pub mod config;
 pub mod metrics;
 #[cfg(feature = "ingress")]
 pub mod nginx;
+#[cfg(feature = "ingress")]
+pub mod render;
 pub mod runtime;

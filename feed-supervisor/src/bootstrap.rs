@@ -1,0 +1,52 @@
+//! `bootstrap`: a first configuration for an nginx that starts before the cluster is known.
+
+use feed_reconcile::nginx::{self, Generation, TemplateError};
+
+use crate::config::{NginxConfig, NginxFacts};
+use crate::nginx::files::{Files, FilesError, listens_on};
+use crate::nginx::ports::has_ipv6;
+
+/// Why nginx cannot be given a first configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The workdir cannot be used.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The shipped template is broken.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// What nginx will read when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstConfiguration {
+    /// The one that was confirmed last.
+    Confirmed(Generation),
+    /// One that serves only the status port.
+    StatusPort,
+}
+
+/// Sees to it that nginx can start: with the configuration that was confirmed last, or else with one that serves only the
+/// status port.
+///
+/// A confirmed one without our status port is of no use, since nginx could not be asked what it serves. May be called again
+/// at any time before nginx is started.
+pub fn bootstrap(config: &NginxConfig) -> Result<FirstConfiguration, BootstrapError> {
+    let files = Files::new(config.workdir(), config.is_sidecar());
+    files.prepare()?;
+    if let Some((header, bytes)) = files.left()?.confirmed
+        && listens_on(&bytes, config.status_port())
+    {
+        files.name(header.generation)?;
+        return Ok(FirstConfiguration::Confirmed(header.generation));
+    }
+    // Which nginx will read it does not matter to this little.
+    let facts = NginxFacts { ipv6: has_ipv6(), ..NginxFacts::default() };
+    let rendered = nginx::bootstrap(&config.options(facts))?;
+    files.write(Generation(0), rendered.parts(Generation(0)))?;
+    files.name(Generation(0))?;
+    Ok(FirstConfiguration::StatusPort)
+}
+
+#[cfg(test)]
+mod tests;
