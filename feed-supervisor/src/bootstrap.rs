@@ -1,5 +1,7 @@
 //! `bootstrap`: a first configuration for an nginx that starts before the cluster is known.
 
+use std::fmt;
+
 use feed_reconcile::nginx::{self, Generation, TemplateError};
 
 use crate::config::{NginxConfig, NginxFacts};
@@ -24,6 +26,15 @@ pub enum FirstConfiguration {
     Confirmed(Generation),
     /// One that serves only the status port.
     StatusPort,
+}
+
+impl fmt::Display for FirstConfiguration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Confirmed(generation) => write!(f, "configuration {generation}, which was confirmed last"),
+            Self::StatusPort => f.write_str("a configuration that serves only the status port"),
+        }
+    }
 }
 
 /// Sees to it that nginx can start: with the configuration that was confirmed last, or else with one that serves only the

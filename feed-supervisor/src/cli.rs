@@ -21,7 +21,7 @@ use self::frontend::StaticArgs;
 use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
-use crate::config::{CheckConfig, CheckOutput, Config, Frontend, NginxConfig, RenderConfig};
+use crate::config::{BootstrapConfig, CheckConfig, CheckOutput, Config, Frontend, RenderConfig};
 use crate::runtime::VERSION;
 use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, ProcessArgs, Stop};
 
@@ -33,7 +33,7 @@ pub enum Command {
     /// Serve.
     Run(Box<Config>),
     /// Write a first nginx configuration, so that nginx can start before the cluster is known.
-    Bootstrap(Box<NginxConfig>),
+    Bootstrap(Box<BootstrapConfig>),
     /// Print the nginx configuration of a directory's manifests.
     Render(Box<RenderConfig>),
     /// Print what is wrong with a directory's manifests.
@@ -175,7 +175,8 @@ impl CliCommand {
             }
             Self::Bootstrap { run, frontend } => {
                 let StaticArgs { .. } = frontend;
-                Command::Bootstrap(Box::new(run.resolve(|_| Ok(Frontend::None))?.nginx))
+                let Config { nginx, logging, .. } = run.resolve(|_| Ok(Frontend::None))?;
+                Command::Bootstrap(Box::new(BootstrapConfig { nginx, logging }))
             }
             Self::Render(render) => Command::Render(Box::new(render.resolve()?)),
             Self::Check(check) => Command::Check(Box::new(check.resolve()?)),

@@ -125,6 +125,15 @@ pub struct StaticFrontend {
     pub lease: LeaseConfig,
 }
 
+/// Settings of `bootstrap`: write a first nginx configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootstrapConfig {
+    /// The program and its configuration.
+    pub nginx: NginxConfig,
+    /// What is logged, and in which form.
+    pub logging: Logging,
+}
+
 /// Settings of `render`: print the nginx configuration of a directory's manifests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderConfig {

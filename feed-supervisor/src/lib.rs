@@ -13,5 +13,7 @@ pub mod metrics;
 #[cfg(feature = "ingress")]
 pub mod nginx;
 #[cfg(feature = "ingress")]
+pub mod output;
+#[cfg(feature = "ingress")]
 pub mod render;
 pub mod runtime;

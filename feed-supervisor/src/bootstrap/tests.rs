@@ -14,7 +14,7 @@ fn config(directory: &Path, flags: &str) -> NginxConfig {
         workdir.display()
     );
     match parse(line.split_whitespace().map(OsString::from), |_| None) {
-        Ok(Command::Bootstrap(config)) => *config,
+        Ok(Command::Bootstrap(config)) => config.nginx,
         other => panic!("{other:?}"),
     }
 }

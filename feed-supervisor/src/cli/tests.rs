@@ -229,10 +229,10 @@ fn render_and_check_need_neither_port_nor_class() {
 fn bootstrap_takes_the_flags_of_every_frontend() {
     for line in [NONE, STATIC] {
         let (_, flags) = line.split_once(' ').unwrap();
-        let Ok(Command::Bootstrap(nginx)) = parse_words(&format!("bootstrap {flags}"), &[]) else {
+        let Ok(Command::Bootstrap(config)) = parse_words(&format!("bootstrap {flags}"), &[]) else {
             panic!("no bootstrap with {flags}")
         };
-        assert_eq!(*nginx, run(line, &[]).nginx);
+        assert_eq!(config.nginx, run(line, &[]).nginx);
     }
 }
 
