@@ -125,7 +125,9 @@ pub struct Report<C> {
     pub outcome: Outcome,
     /// Why, where it failed: nginx's own text, where there is one.
     pub text: Option<String>,
-    /// Time since it was begun.
+    /// Whether nginx was to be started with it, rather than reloaded.
+    pub starts: bool,
+    /// From the signal to nginx, or its start, until that; zero if it never came to a signal.
     pub took: Duration,
 }
 
@@ -138,15 +140,13 @@ pub enum Outcome {
     Refused,
     /// nginx has neither confirmed nor refused it in time.
     TimedOut,
-    /// nginx's master died meanwhile.
-    Died,
-    /// It could not be written, named or signalled.
+    /// It could not be written, named or signalled, or nginx died meanwhile.
     Failed,
 }
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 5] = [Self::Confirmed, Self::Refused, Self::TimedOut, Self::Died, Self::Failed];
+    pub const ALL: [Self; 4] = [Self::Confirmed, Self::Refused, Self::TimedOut, Self::Failed];
 
     /// The stable name, for metrics and `/status`.
     pub fn as_str(self) -> &'static str {
@@ -154,7 +154,6 @@ impl Outcome {
             Self::Confirmed => "confirmed",
             Self::Refused => "refused",
             Self::TimedOut => "timed_out",
-            Self::Died => "died",
             Self::Failed => "failed",
         }
     }

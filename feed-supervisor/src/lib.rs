@@ -1,13 +1,23 @@
 //! Runs nginx for Kubernetes Ingresses: the shell around [`feed_reconcile`], which decides everything.
 
 #[cfg(feature = "ingress")]
+pub mod app;
+#[cfg(feature = "ingress")]
+pub mod board;
+#[cfg(feature = "ingress")]
 pub mod bootstrap;
 #[cfg(feature = "ingress")]
 pub mod check;
 #[cfg(feature = "ingress")]
 pub mod cli;
 #[cfg(feature = "ingress")]
+pub mod compute;
+#[cfg(feature = "ingress")]
 pub mod config;
+#[cfg(feature = "ingress")]
+pub mod control;
+#[cfg(feature = "ingress")]
+pub mod frontend;
 #[cfg(feature = "ingress")]
 pub mod metrics;
 #[cfg(feature = "ingress")]
@@ -15,5 +25,9 @@ pub mod nginx;
 #[cfg(feature = "ingress")]
 pub mod output;
 #[cfg(feature = "ingress")]
+pub mod reaper;
+#[cfg(feature = "ingress")]
 pub mod render;
 pub mod runtime;
+#[cfg(feature = "ingress")]
+pub mod tokens;

@@ -27,6 +27,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use feed_reconcile::apply::Outcome;
 use feed_reconcile::diagnostic::{Code, Diagnostic, Severity};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -42,32 +43,6 @@ use crate::runtime::source::freshness::Freshness;
 
 /// In seconds: from the fastest reload there is to one that is all but given up.
 const DURATION_BUCKETS: [f64; 13] = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0, 30.0, 60.0, 120.0];
-
-/// How a reload ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReloadOutcome {
-    /// New connections are served by the new configuration.
-    Confirmed,
-    /// nginx said what is wrong with it.
-    Refused,
-    /// nginx neither served nor refused it in time.
-    TimedOut,
-    /// nginx could not be told, or it died.
-    Failed,
-}
-
-impl ReloadOutcome {
-    const ALL: [Self; 4] = [Self::Confirmed, Self::Refused, Self::TimedOut, Self::Failed];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Refused => "refused",
-            Self::TimedOut => "timed_out",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// What nginx's `stub_status` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +102,7 @@ impl IngressMetrics {
         let registry = metrics.registry_mut();
         let registered = Self::register_nginx(registry);
         register_pulled(registry, health, freshness, &registered.confirmed_at);
-        for outcome in ReloadOutcome::ALL {
+        for outcome in Outcome::ALL {
             registered.reload_outcomes(outcome).inc_by(0);
         }
         registered.diagnostics([]);
@@ -191,14 +166,14 @@ impl IngressMetrics {
     }
 
     /// Counts a reload that ended so, this long after the signal.
-    pub fn reload_ended(&self, outcome: ReloadOutcome, duration: Duration) {
+    pub fn reload_ended(&self, outcome: Outcome, duration: Duration) {
         self.reload_outcomes(outcome).inc();
-        if outcome == ReloadOutcome::Confirmed {
+        if outcome == Outcome::Confirmed {
             self.reload_duration.observe(duration.as_secs_f64());
         }
     }
 
-    fn reload_outcomes(&self, outcome: ReloadOutcome) -> Counter {
+    fn reload_outcomes(&self, outcome: Outcome) -> Counter {
         self.reload_outcomes.get_or_create_owned(&ReloadLabels { outcome: outcome.as_str() })
     }
 

@@ -5,14 +5,17 @@
 pub mod confirm;
 pub mod content;
 pub mod executor;
+pub mod facts;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod leave;
 pub mod leftover;
 pub mod logs;
 pub mod master;
 pub mod ports;
 pub mod probe;
 pub mod process;
+pub mod stats;
 pub mod status_port;
 pub mod test;

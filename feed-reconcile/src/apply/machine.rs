@@ -3,7 +3,7 @@
 mod next;
 mod situation;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::situation::{Problem, Situation};
 use super::restarts::Restarts;
@@ -79,7 +79,10 @@ enum Step {
 #[derive(Debug)]
 struct Attempt<C> {
     version: Version<C>,
-    begun: Instant,
+    /// When nginx was told of it.
+    told: Option<Instant>,
+    /// How long it took nginx to confirm it.
+    took: Option<Duration>,
     /// Whether nginx is started with it, rather than reloaded.
     starts: bool,
 }
@@ -210,7 +213,7 @@ impl<C: Clone + PartialEq> Apply<C> {
     }
 
     /// The next step of a configuration after one that went well.
-    fn advance(&mut self, step: Step, attempt: Attempt<C>, now: Instant, commands: &mut Vec<Command<C>>) {
+    fn advance(&mut self, step: Step, mut attempt: Attempt<C>, now: Instant, commands: &mut Vec<Command<C>>) {
         let generation = attempt.version.generation;
         let lost = !self.up && !attempt.starts;
         let (step, command) = match step {
@@ -222,12 +225,16 @@ impl<C: Clone + PartialEq> Apply<C> {
             }
             Step::Writing if attempt.starts => (Step::Testing, Command::Test(generation)),
             Step::Writing | Step::Testing => (Step::Naming, Command::Name(generation)),
-            Step::Naming if attempt.starts => (Step::Starting, Command::Start(Some(generation))),
+            Step::Naming if attempt.starts => {
+                attempt.told = Some(now);
+                (Step::Starting, Command::Start(Some(generation)))
+            }
             Step::Naming => {
+                attempt.told = Some(now);
                 self.wake_at = Some(now + self.settings.confirm_timeout);
                 (Step::Reloading, Command::Reload(generation))
             }
-            Step::Starting | Step::Reloading => return self.keep(attempt, commands),
+            Step::Starting | Step::Reloading => return self.confirmed(attempt, now, commands),
             Step::Keeping => return self.confirm(attempt, now, commands),
         };
         self.phase = Phase::Attempting(step, attempt);
@@ -273,7 +280,7 @@ impl<C: Clone + PartialEq> Apply<C> {
         self.down_because = None;
         self.restarts.up(now);
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Attempting(Step::Starting, attempt) if confirmed => self.keep(attempt, commands),
+            Phase::Attempting(Step::Starting, attempt) if confirmed => self.confirmed(attempt, now, commands),
             Phase::Attempting(Step::Starting, attempt) => {
                 self.live = false;
                 let text = format!("nginx has not confirmed it within {:?}", self.settings.confirm_timeout);
@@ -306,7 +313,7 @@ impl<C: Clone + PartialEq> Apply<C> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Attempting(Step::Reloading, attempt) => {
                 let text = format!("{text} while it took it up");
-                self.fail(attempt, Outcome::Died, text, now, commands);
+                self.fail(attempt, Outcome::Failed, text, now, commands);
                 self.return_name(commands);
             }
             Phase::Restoring => {}
@@ -351,6 +358,11 @@ impl<C: Clone + PartialEq> Apply<C> {
         self.restore_at = Some(now + FIRST_RETRY);
     }
 
+    fn confirmed(&mut self, mut attempt: Attempt<C>, now: Instant, commands: &mut Vec<Command<C>>) {
+        attempt.took = attempt.told.map(|told| now.saturating_duration_since(told));
+        self.keep(attempt, commands);
+    }
+
     fn keep(&mut self, attempt: Attempt<C>, commands: &mut Vec<Command<C>>) {
         self.wake_at = None;
         commands.push(Command::Keep(attempt.version.generation));
@@ -388,7 +400,8 @@ impl<C: Clone + PartialEq> Apply<C> {
 
 impl<C: Clone> Attempt<C> {
     fn report(&self, outcome: Outcome, text: Option<String>, now: Instant) -> Report<C> {
-        let took = now.saturating_duration_since(self.begun);
-        Report { version: self.version.clone(), outcome, text, took }
+        let until_now = self.told.map(|told| now.saturating_duration_since(told));
+        let took = self.took.or(until_now).unwrap_or_default();
+        Report { version: self.version.clone(), outcome, text, starts: self.starts, took }
     }
 }

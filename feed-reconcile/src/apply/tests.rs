@@ -109,7 +109,7 @@ fn report(
     text: Option<&str>,
     took: Duration,
 ) -> Command<Content> {
-    Command::Tell(Report { version, outcome, text: text.map(Into::into), took })
+    Command::Tell(Report { version, outcome, text: text.map(Into::into), starts: false, took })
 }
 
 #[test]

@@ -53,9 +53,9 @@ async fn what_happens_is_shown() {
     let seen = Instant::now();
     tokio::time::advance(Duration::from_millis(500)).await;
     ingress.reload_begun();
-    ingress.reload_ended(ReloadOutcome::Refused, Duration::from_secs(9));
+    ingress.reload_ended(Outcome::Refused, Duration::from_secs(9));
     ingress.reload_begun();
-    ingress.reload_ended(ReloadOutcome::Confirmed, Duration::from_millis(250));
+    ingress.reload_ended(Outcome::Confirmed, Duration::from_millis(250));
     ingress.configuration_confirmed(42, 123);
     ingress.change_served(seen);
     ingress.diagnostics(&[

@@ -9,6 +9,7 @@
 //! | `errors.sock` | the socket that nginx logs to |
 //! | `nginx.pid` | nginx's pid, where it is our child |
 //! | `drained` | there once a neighbouring nginx may stop |
+//! | `lock` | locked by the process that supervises nginx |
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,6 +19,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use feed_reconcile::nginx::Generation;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 mod header;
 
@@ -47,6 +50,12 @@ pub enum FilesError {
         _0.display()
     )]
     TooLong(PathBuf),
+    /// Two processes would work on the same files.
+    #[error(
+        "another feed-ingress uses nginx's workdir {}; stop that, or choose another directory with --nginx-workdir",
+        _0.display()
+    )]
+    InUse(PathBuf),
     /// Something was being done with a file.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
@@ -65,6 +74,12 @@ pub struct Files {
     workdir: PathBuf,
     /// Whether nginx may run as another user than we do, even its master.
     shared: bool,
+}
+
+/// The workdir is ours while this is held.
+#[derive(Debug)]
+pub struct Lock {
+    _held: Flock<File>,
 }
 
 /// What an earlier process has left behind.
@@ -129,6 +144,21 @@ impl Files {
             File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(unusable)?;
         }
         Ok(())
+    }
+
+    /// Keeps other processes of ours away for as long as the lock is held; a process that dies gives it back.
+    pub fn lock(&self) -> Result<Lock, FilesError> {
+        let path = self.workdir.join("lock");
+        let file = File::create(&path).map_err(|source| FilesError::File {
+            action: "create",
+            path: path.clone(),
+            source,
+        })?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Lock { _held: lock }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(FilesError::InUse(self.workdir.clone())),
+            Err((_, error)) => Err(FilesError::File { action: "lock", path, source: error.into() }),
+        }
     }
 
     /// Looks at what an earlier process has left.

@@ -1,5 +1,6 @@
 //! A real nginx in a directory of its own, for tests.
 
+use std::ffi::OsString;
 use std::fs::Permissions;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use feed_reconcile::apply::{Command, Configuration, Event, Version as Applied};
 use feed_reconcile::nginx::Generation;
+use feed_reconcile::options::NginxOptions;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -26,6 +28,8 @@ use super::master::{Program, read_pid};
 use super::probe;
 use super::process;
 use super::status_port::StatusPort;
+use crate::cli;
+use crate::config::NginxFacts;
 
 /// No test waits longer for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,6 +56,18 @@ impl Place {
 
     pub(crate) fn files(&self) -> Files {
         Files::new(&self.workdir, false)
+    }
+
+    /// The options of a configuration for this place.
+    pub(crate) fn options(&self) -> NginxOptions {
+        let flags = [
+            "feed-ingress none --ingress-class=test".to_owned(),
+            format!("--ingress-port={} --ingress-health-port={}", self.http_port, self.status_port),
+            format!("--nginx-workdir={}", self.workdir.display()),
+        ];
+        let command = cli::parse(flags.join(" ").split(' ').map(OsString::from), |_| None).unwrap();
+        let cli::Command::Run(config) = command else { panic!("{command:?}") };
+        config.nginx.options(NginxFacts::default())
     }
 
     pub(crate) fn pid_file(&self) -> PathBuf {
@@ -161,7 +177,7 @@ impl Drop for Place {
     }
 }
 
-pub(crate) struct Running {
+struct Running {
     nginx: Arc<Nginx>,
     channels: Option<Channels>,
 }

@@ -4,11 +4,13 @@
 //! supervises nginx at the moment, not only by the process that started it. Before the configuration is read, a child
 //! writes to its standard error.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use feed_reconcile::options::LogLevel;
 use futures::StreamExt;
@@ -84,9 +86,15 @@ struct Output {
     complaint: Option<oneshot::Sender<Option<String>>>,
 }
 
-/// Hands a child's outputs to the task that follows them.
+/// Hands a child's outputs to the task that follows them, and knows what was heard of nginx's masters.
 #[derive(Clone, Debug)]
-pub struct Follower(mpsc::UnboundedSender<Output>);
+pub struct Follower {
+    outputs: mpsc::UnboundedSender<Output>,
+    losers: Losers,
+}
+
+/// The masters that have lost a worker.
+type Losers = Arc<Mutex<BTreeSet<Pid>>>;
 
 impl Follower {
     /// Follows a child's standard output.
@@ -101,9 +109,14 @@ impl Follower {
         Ok(told)
     }
 
+    /// Whether a worker of that master was heard to have ended by a signal.
+    pub fn has_lost_a_worker(&self, master: Pid) -> bool {
+        self.losers.lock().unwrap_or_else(PoisonError::into_inner).contains(&master)
+    }
+
     fn follow(&self, pipe: OwnedFd, complaint: Option<oneshot::Sender<Option<String>>>) -> io::Result<()> {
         let output = Output { pipe: pipe::Receiver::from_owned_fd(pipe)?, complaint };
-        self.0.send(output).map_err(|_| io::Error::other("the log's reader has ended"))
+        self.outputs.send(output).map_err(|_| io::Error::other("the log's reader has ended"))
     }
 }
 
@@ -114,6 +127,7 @@ pub struct Logs {
     path: PathBuf,
     outputs: mpsc::UnboundedReceiver<Output>,
     emergencies: mpsc::Sender<Emergency>,
+    losers: Losers,
 }
 
 impl Logs {
@@ -130,8 +144,10 @@ impl Logs {
         fs::set_permissions(path, Permissions::from_mode(0o666)).map_err(failed)?;
         let (follower, outputs) = mpsc::unbounded_channel();
         let (sender, emergencies) = mpsc::channel(16);
-        let logs = Self { socket, path: path.to_owned(), outputs, emergencies: sender };
-        Ok((logs, Follower(follower), emergencies))
+        let losers = Losers::default();
+        let follower = Follower { outputs: follower, losers: Arc::clone(&losers) };
+        let logs = Self { socket, path: path.to_owned(), outputs, emergencies: sender, losers };
+        Ok((logs, follower, emergencies))
     }
 
     /// Carries lines until the socket breaks.
@@ -143,7 +159,9 @@ impl Logs {
                 received = self.socket.recv(&mut buffer) => {
                     let length = received.map_err(|source| LogsError { path: self.path.clone(), source })?;
                     let message = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
-                    self.emergency(carry(&message)).await;
+                    if let Some(line) = carry(&message) {
+                        self.heard(line).await;
+                    }
                 }
                 Some(output) = self.outputs.recv() => followed.push(follow(output)),
                 Some(()) = followed.next() => {}
@@ -151,10 +169,12 @@ impl Logs {
         }
     }
 
-    async fn emergency(&self, line: Option<Line>) {
-        if let Some(Line { level: LogLevel::Emerg, pid: Some(pid), text }) = line
-            && self.emergencies.send(Emergency { pid, text }).await.is_err()
-        {
+    async fn heard(&self, line: Line) {
+        let Some(pid) = line.pid else { return };
+        if line.level == LogLevel::Alert && line.text.contains(" exited on signal ") {
+            self.losers.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+        }
+        if line.is_emergency() && self.emergencies.send(Emergency { pid, text: line.text }).await.is_err() {
             debug!("nobody waits for nginx's emergencies any more");
         }
     }

@@ -25,7 +25,7 @@ impl<C: Clone + PartialEq> Apply<C> {
         if let Some(configuration) = self.wanted(now) {
             let pass = if self.start_up { Pass::Now } else { self.pace.pass(now, bucket) };
             match pass {
-                Pass::Now => return self.attempt(configuration, false, now, commands),
+                Pass::Now => return self.attempt(configuration, false, commands),
                 Pass::At(then) => self.wake_by(then),
             }
         }
@@ -55,7 +55,7 @@ impl<C: Clone + PartialEq> Apply<C> {
             && (fallback.is_none() || self.start_failed)
             && let Some(configuration) = self.wanted(now)
         {
-            return self.attempt(configuration, true, now, commands);
+            return self.attempt(configuration, true, commands);
         }
         if self.settings.sidecar || fallback.is_some() {
             commands.push(Command::Start(fallback));
@@ -84,13 +84,7 @@ impl<C: Clone + PartialEq> Apply<C> {
         Some(desired)
     }
 
-    fn attempt(
-        &mut self,
-        configuration: Configuration<C>,
-        starts: bool,
-        now: Instant,
-        commands: &mut Vec<Command<C>>,
-    ) {
+    fn attempt(&mut self, configuration: Configuration<C>, starts: bool, commands: &mut Vec<Command<C>>) {
         if self.start_up || starts {
             self.start_up = false;
             self.pace.went_out();
@@ -98,7 +92,7 @@ impl<C: Clone + PartialEq> Apply<C> {
         self.last = Generation(self.last.0.saturating_add(1));
         let version = Version { generation: self.last, configuration };
         commands.push(Command::Write(version.clone()));
-        self.phase = Phase::Attempting(Step::Writing, Attempt { version, begun: now, starts });
+        self.phase = Phase::Attempting(Step::Writing, Attempt { version, told: None, took: None, starts });
         self.wake_at = None;
     }
 

@@ -11,6 +11,8 @@ use crate::nginx::Generation;
 pub struct Situation {
     /// The generation that was confirmed last.
     pub confirmed: Option<Generation>,
+    /// How many routes are in it.
+    pub routes: usize,
     /// Whether nginx is known to serve that one and no other.
     pub live: bool,
     /// Whether nginx runs and serves a configuration that was confirmed, and the first one that was asked for has been
@@ -57,10 +59,17 @@ impl<C: Clone + PartialEq> Apply<C> {
     pub fn situation(&self) -> Situation {
         Situation {
             confirmed: self.confirmed.as_ref().map(|version| version.generation),
+            routes: self.confirmed.as_ref().map_or(0, |version| version.configuration.routes),
             live: self.live,
             ready: self.up && self.settled && self.confirmed.is_some(),
             problems: self.problems(),
         }
+    }
+
+    /// Whether nginx serves what was desired last.
+    pub fn is_up_to_date(&self) -> bool {
+        let confirmed = self.confirmed.as_ref().map(|version| &version.configuration);
+        self.live && self.desired.as_ref() == confirmed
     }
 
     fn problems(&self) -> Vec<Problem> {

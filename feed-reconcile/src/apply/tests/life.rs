@@ -16,7 +16,8 @@ fn the_first_configuration_is_tested_and_started_with() {
     assert_eq!(driver.done(), [Command::Start(Some(Generation(1)))]);
     assert_eq!(driver.step(Event::Started { confirmed: true }), [Command::Keep(Generation(1))]);
     assert!(!driver.machine.situation().ready);
-    assert_eq!(driver.done(), [report(version(1, "one"), Outcome::Confirmed, None, NO_TIME)]);
+    let [Command::Tell(report)] = &driver.done()[..] else { panic!() };
+    assert_eq!((report.outcome, report.starts), (Outcome::Confirmed, true));
     let situation = driver.machine.situation();
     assert_eq!((situation.ready, situation.confirmed, situation.live), (true, Some(Generation(1)), true));
     assert_eq!(situation.problems, []);
@@ -34,8 +35,8 @@ fn a_first_configuration_that_the_test_refuses_is_not_named() {
     let (mut driver, _) = Driver::begin(SETTINGS, NOTHING);
     driver.desire("bad");
     driver.done();
-    let refused = report(version(1, "bad"), Outcome::Refused, Some("unknown directive"), NO_TIME);
-    assert_eq!(driver.failed("unknown directive"), [refused]);
+    let [Command::Tell(report)] = &driver.failed("unknown directive")[..] else { panic!() };
+    assert_eq!((report.outcome, report.text.as_deref()), (Outcome::Refused, Some("unknown directive")));
     assert_eq!(
         driver.problems(),
         [
@@ -241,7 +242,7 @@ fn a_death_during_a_reload_brings_the_confirmed_configuration_back() {
     let text = "gone while it took it up";
     assert_eq!(
         driver.step(Event::Died("gone".into())),
-        [report(version(9, "nine"), Outcome::Died, Some(text), NO_TIME), Command::Name(Generation(7))]
+        [report(version(9, "nine"), Outcome::Failed, Some(text), NO_TIME), Command::Name(Generation(7))]
     );
     assert_eq!(driver.done(), []);
     assert_eq!(driver.wake(), [Command::Start(Some(Generation(7)))]);

@@ -137,3 +137,13 @@ fn ports_are_found_in_a_configuration() {
         assert_eq!(listens_on(file, port), listens, "{port}");
     }
 }
+
+#[test]
+fn a_second_process_is_kept_away() {
+    let (_directory, files) = files();
+    let lock = files.lock().unwrap();
+    let error = files.lock().unwrap_err().to_string();
+    assert!(error.starts_with("another feed-ingress uses nginx's workdir /"), "{error}");
+    drop(lock);
+    files.lock().unwrap();
+}

@@ -1,0 +1,188 @@
+//! What is checked, opened and looked at before anything is started: each failure is one sentence.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use feed_reconcile::apply::{Found, Running, Settings};
+use feed_reconcile::key::ObjectKind;
+use tokio::sync::{mpsc, watch};
+
+use super::AppError;
+use super::tasks::Tasks;
+use crate::compute::Recipe;
+use crate::config::{self, Config};
+use crate::metrics::IngressMetrics;
+use crate::nginx::content::Content;
+use crate::nginx::executor::{Known, Mode, Nginx};
+use crate::nginx::files::{Files, Lock};
+use crate::nginx::leftover::end_workers;
+use crate::nginx::logs::{Emergency, Logs};
+use crate::nginx::master::{Program, read_pid};
+use crate::nginx::probe::{self, Version};
+use crate::nginx::status_port::StatusPort;
+use crate::nginx::{facts, ports};
+use crate::runtime::admin::Admin;
+use crate::runtime::health::Health;
+use crate::runtime::kubernetes::{self, calls::ApiCalls};
+use crate::runtime::metrics::Metrics;
+use crate::runtime::source::SourceReader;
+use crate::runtime::source::kube::KubeSource;
+use crate::runtime::source::manifests::ManifestSource;
+
+/// Everything that the process begins with.
+pub(super) struct Prepared {
+    pub(super) nginx: Arc<Nginx>,
+    pub(super) found: Found<Content>,
+    pub(super) emergencies: mpsc::Receiver<Emergency>,
+    pub(super) logs: Logs,
+    pub(super) admin: Admin,
+    pub(super) health: Health,
+    pub(super) metrics: Metrics,
+    pub(super) ingress_metrics: IngressMetrics,
+    pub(super) recipe: Recipe,
+    pub(super) source: Source,
+    pub(super) lock: Lock,
+}
+
+impl Prepared {
+    pub(super) async fn new(config: &Config) -> Result<Self, AppError> {
+        let version =
+            if config.nginx.is_sidecar() { None } else { Some(probe::version(&config.nginx.binary).await?) };
+        let recipe = Recipe::new(config.options.clone(), config.nginx.template.clone())?;
+        recipe.check(facts::options(&config.nginx, version.unwrap_or(Version::OLDEST)))?;
+        let admin = Admin::bind(config.health_port).await?;
+
+        let files = Files::new(config.nginx.workdir(), config.nginx.is_sidecar());
+        files.prepare()?;
+        let lock = files.lock()?;
+        files.clear_drained()?;
+        let (logs, follower, emergencies) = Logs::bind(&files.errors_socket())?;
+        let (known, _) = watch::channel(Known { master: None, version });
+        let nginx = Nginx {
+            mode: mode(config, &files, version),
+            files: Arc::new(files),
+            pid_file: config.nginx.pid_file().to_owned(),
+            status: StatusPort(config.nginx.status_port()),
+            http_port: config.nginx.http_port(),
+            confirm_timeout: config.reload.confirm_timeout,
+            follower,
+            known,
+        };
+        let found = nginx.take_over().await?;
+        if matches!((&nginx.mode, found.running), (Mode::Child(_), Running::No)) {
+            end_workers(read_pid(&nginx.pid_file), nginx.files.workdir()).await;
+            ports::check_free(config.nginx.http_port(), "--ingress-port")?;
+            ports::check_free(config.nginx.status_port(), "--ingress-health-port")?;
+        }
+
+        let health = Health::new();
+        let mut metrics = Metrics::new("feed_ingress");
+        let source = Source::open(config, &mut metrics, &health).await?;
+        let ingress_metrics = IngressMetrics::register(&mut metrics, &health, source.reader().freshness());
+        let nginx = Arc::new(nginx);
+        Ok(Self {
+            nginx,
+            found,
+            emergencies,
+            logs,
+            admin,
+            health,
+            metrics,
+            ingress_metrics,
+            recipe,
+            source,
+            lock,
+        })
+    }
+}
+
+fn mode(config: &Config, files: &Files, version: Option<Version>) -> Mode {
+    match version {
+        None => Mode::Sidecar,
+        Some(version) => Mode::Child(Program {
+            binary: absolute(&config.nginx.binary),
+            version,
+            configuration: files.live(),
+            workdir: files.workdir().to_owned(),
+        }),
+    }
+}
+
+/// A relative path is meant from our directory, not from nginx's; a mere name is looked for in `PATH`.
+fn absolute(binary: &Path) -> std::path::PathBuf {
+    let is_name = binary.components().count() == 1 && binary.parent() == Some(Path::new(""));
+    if is_name {
+        binary.to_owned()
+    } else {
+        std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned())
+    }
+}
+
+/// What the machine that applies configurations has to know.
+pub(super) fn settings(config: &Config) -> Settings {
+    Settings {
+        sidecar: config.nginx.is_sidecar(),
+        confirm_timeout: config.reload.confirm_timeout,
+        max_restarts: config.reload.max_restarts,
+        allow_empty: config.reload.allow_empty,
+    }
+}
+
+/// Where the cluster's objects come from.
+pub(super) enum Source {
+    Kubernetes(KubeSource, SourceReader),
+    Manifests(ManifestSource, SourceReader),
+}
+
+impl Source {
+    async fn open(config: &Config, metrics: &mut Metrics, health: &Health) -> Result<Self, AppError> {
+        match &config.source {
+            config::Source::Manifests(directory) => {
+                let (source, reader) = ManifestSource::open(directory.clone()).await?;
+                Ok(Self::Manifests(source, reader))
+            }
+            config::Source::Kubernetes { kubeconfig } => {
+                let api = kubernetes::config(kubeconfig.as_deref()).await?;
+                let calls = ApiCalls::register(metrics);
+                let (source, reader) = KubeSource::new(api, kinds(config), calls, health.clone())?;
+                Ok(Self::Kubernetes(source, reader))
+            }
+        }
+    }
+
+    pub(super) fn reader(&self) -> &SourceReader {
+        match self {
+            Self::Kubernetes(_, reader) | Self::Manifests(_, reader) => reader,
+        }
+    }
+
+    /// Begins to follow the objects' changes.
+    pub(super) fn spawn(self, tasks: &mut Tasks) -> SourceReader {
+        match self {
+            Self::Kubernetes(source, reader) => {
+                tasks.spawn("the watch of the Kubernetes API", source.run());
+                reader
+            }
+            Self::Manifests(source, reader) => {
+                tasks.spawn("the watch of the manifests", source.run());
+                reader
+            }
+        }
+    }
+}
+
+/// The kinds of objects that decide what is served. Namespaces only where they are selected by label.
+fn kinds(config: &Config) -> BTreeSet<ObjectKind> {
+    let mut kinds = BTreeSet::from([
+        ObjectKind::Ingress,
+        ObjectKind::IngressClass,
+        ObjectKind::Service,
+        ObjectKind::Secret,
+        ObjectKind::EndpointSlice,
+    ]);
+    if !config.options.adoption.namespace_selectors.is_empty() {
+        kinds.insert(ObjectKind::Namespace);
+    }
+    kinds
+}

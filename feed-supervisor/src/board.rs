@@ -1,0 +1,233 @@
+//! What operators see: health, metrics, `/status`, and the log.
+
+mod page;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use feed_reconcile::apply::{Outcome, Problem, Report, Situation};
+use feed_reconcile::diagnostic::{Diagnostics, Severity};
+use feed_reconcile::key::ObjectName;
+use feed_reconcile::nginx::Generation;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+pub use self::page::NginxPage;
+use crate::compute::Computed;
+use crate::metrics::IngressMetrics;
+use crate::nginx::content::Content;
+use crate::runtime::health::{Condition, Health};
+
+/// How many ends of reloads `/status` shows.
+const HISTORY: usize = 20;
+
+/// What operators see; clones show the same.
+#[derive(Clone, Debug)]
+pub struct Board {
+    health: Health,
+    metrics: IngressMetrics,
+    shown: Arc<Mutex<Shown>>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// The configuration that nginx is known to serve, and since when.
+    served: Option<Served>,
+    ingresses: usize,
+    diagnostics: Arc<Diagnostics>,
+    problems: Vec<String>,
+    /// The newest first.
+    history: VecDeque<Past>,
+    /// The last that was not confirmed.
+    failure: Option<Past>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Served {
+    generation: Generation,
+    routes: usize,
+    since: Instant,
+}
+
+/// How a configuration ended.
+#[derive(Clone, Debug)]
+struct Past {
+    generation: Generation,
+    outcome: Outcome,
+    at: Timestamp,
+    starts: bool,
+    took: Duration,
+    routes: usize,
+    /// nginx's own text, where there is one.
+    text: Option<String>,
+    blame: Blame,
+}
+
+/// What nginx complains of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blame {
+    /// The line of its configuration, from 1.
+    pub line: Option<usize>,
+    /// The Ingresses behind that line.
+    pub ingresses: BTreeSet<ObjectName>,
+}
+
+impl Board {
+    /// A board that shows nothing yet.
+    pub fn new(health: Health, metrics: IngressMetrics) -> Self {
+        Self { health, metrics, shown: Arc::default() }
+    }
+
+    /// Shows what was computed.
+    pub fn computed(&self, computed: &Computed) {
+        self.metrics.diagnostics(computed.diagnostics.iter());
+        let condition = match &computed.rendered {
+            Ok(_) => Condition::Good,
+            Err(error) => Condition::Unhealthy(format!("{error}; what was served last still is")),
+        };
+        self.health.report("template", condition);
+        let mut shown = self.shown();
+        log_new(&shown.diagnostics, &computed.diagnostics);
+        shown.diagnostics = Arc::clone(&computed.diagnostics);
+        shown.ingresses = computed.ingresses;
+    }
+
+    /// Counts a reload that begins.
+    pub fn reload_begun(&self) {
+        self.metrics.reload_begun();
+    }
+
+    /// Counts a change, seen at that moment, that is served now.
+    pub fn change_served(&self, seen: Option<Instant>) {
+        if let Some(seen) = seen {
+            self.metrics.change_served(seen);
+        }
+    }
+
+    /// Shows what became of a configuration.
+    pub fn told(&self, report: &Report<Content>, blame: Blame) {
+        let past = Past {
+            generation: report.version.generation,
+            outcome: report.outcome,
+            at: Timestamp::now(),
+            starts: report.starts,
+            took: report.took,
+            routes: report.version.configuration.routes,
+            text: report.text.clone(),
+            blame,
+        };
+        past.log();
+        if !past.starts {
+            self.metrics.reload_ended(past.outcome, past.took);
+        }
+        let mut shown = self.shown();
+        if past.outcome != Outcome::Confirmed {
+            shown.failure = Some(past.clone());
+        }
+        shown.history.push_front(past);
+        shown.history.truncate(HISTORY);
+    }
+
+    /// Shows how things stand.
+    pub fn situation(&self, situation: &Situation) {
+        let mut shown = self.shown();
+        if let (Some(generation), true) = (situation.confirmed, situation.live)
+            && shown.served.is_none_or(|served| served.generation != generation)
+        {
+            let routes = situation.routes;
+            shown.served = Some(Served { generation, routes, since: Instant::now() });
+            self.metrics.configuration_confirmed(generation.0, routes);
+        }
+        let down = situation.problems.iter().find(|problem| matches!(problem, Problem::Down { .. }));
+        let others = situation.problems.iter().filter(|problem| !matches!(problem, Problem::Down { .. }));
+        let others: Vec<String> = others.map(|problem| sentence(problem, shown.failure.as_ref())).collect();
+        self.health.report("nginx", down.map_or(Condition::Good, condition_of_down));
+        self.health.report("configuration", condition_of_configuration(situation, down.is_some(), &others));
+        let problems: Vec<String> = down.map(ToString::to_string).into_iter().chain(others).collect();
+        if shown.problems != problems {
+            for problem in problems.iter().filter(|problem| !shown.problems.contains(problem)) {
+                if matches!(down, Some(Problem::Down { why: None, .. })) {
+                    info!("{problem}");
+                } else {
+                    warn!("{problem}");
+                }
+            }
+            if problems.is_empty() {
+                info!("nginx serves what it should");
+            }
+            shown.problems = problems;
+        }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Past {
+    fn log(&self) {
+        let Self { generation, routes, took, .. } = self;
+        match (self.outcome, &self.text) {
+            (Outcome::Confirmed, _) => info!(%generation, routes, ?took, "nginx serves a new configuration"),
+            (outcome, text) => error!(
+                %generation,
+                outcome = outcome.as_str(),
+                ingresses = names(&self.blame.ingresses),
+                "nginx does not serve a new configuration: {}",
+                text.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+}
+
+/// The sentence for a problem, with the Ingresses to look at.
+fn sentence(problem: &Problem, failure: Option<&Past>) -> String {
+    let blamed = match problem {
+        Problem::Failed { generation, .. } => failure.filter(|failure| failure.generation == *generation),
+        _ => None,
+    };
+    match blamed.map(|failure| &failure.blame.ingresses).filter(|ingresses| !ingresses.is_empty()) {
+        Some(ingresses) => format!("{problem}; the line is there because of Ingress {}", names(ingresses)),
+        None => problem.to_string(),
+    }
+}
+
+fn names(ingresses: &BTreeSet<ObjectName>) -> String {
+    ingresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn condition_of_down(problem: &Problem) -> Condition {
+    match problem {
+        Problem::Down { why: None, .. } => Condition::NotReady(problem.to_string()),
+        _ => Condition::Down(problem.to_string()),
+    }
+}
+
+fn condition_of_configuration(situation: &Situation, is_down: bool, problems: &[String]) -> Condition {
+    let sentence = problems.join("; ");
+    match (sentence.is_empty(), situation.ready) {
+        (false, true) => Condition::Unhealthy(sentence),
+        (false, false) => Condition::Down(sentence),
+        (true, false) if !is_down => {
+            Condition::NotReady("the first complete configuration is not confirmed yet".into())
+        }
+        (true, _) => Condition::Good,
+    }
+}
+
+/// Logs the problems that were not there before.
+fn log_new(before: &Diagnostics, now: &Diagnostics) {
+    for diagnostic in now.difference(before) {
+        let object = diagnostic.object.to_string();
+        let (code, field) = (diagnostic.code.as_str(), diagnostic.field.to_string());
+        match diagnostic.code.severity() {
+            Severity::Error => error!(code, object, field, "{}", diagnostic.message),
+            Severity::Warning => warn!(code, object, field, "{}", diagnostic.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

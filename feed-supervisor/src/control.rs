@@ -1,0 +1,182 @@
+//! The one loop: everything that can happen comes in as an [`Event`], and what is to be done goes out as commands.
+//!
+//! What to do is decided by [`feed_reconcile::apply`]; what operators see of it is the [`Board`]'s business.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
+use feed_reconcile::apply::{self, Apply, Command, Configuration, Found, Outcome, Report, Settings, line_of};
+use feed_reconcile::key::ObjectName;
+use feed_reconcile::reload::Bucket;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::board::{Blame, Board};
+use crate::compute::Computed;
+use crate::nginx::content::Content;
+
+/// Everything that can happen.
+#[derive(Debug)]
+pub enum Event {
+    /// The cluster's state was computed.
+    Computed(Computed),
+    /// Something has happened to nginx.
+    Nginx(apply::Event<Content>),
+}
+
+/// Where events come from. Each ends only with the process.
+#[derive(Debug)]
+pub struct Events {
+    /// What was computed.
+    pub computed: mpsc::Receiver<Computed>,
+    /// What has come of the commands, and what was seen of nginx.
+    pub nginx: mpsc::Receiver<apply::Event<Content>>,
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            biased;
+            event = self.nginx.recv() => event.map(Event::Nginx),
+            computed = self.computed.recv() => computed.map(Event::Computed),
+        }
+    }
+}
+
+/// Why the loop has ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// nginx cannot be kept alive.
+    #[error("{0}")]
+    GivenUp(String),
+    /// A source of events, or who carries commands out, has ended.
+    #[error("a part of the process that should go on for ever has ended")]
+    Abandoned,
+}
+
+/// The loop's state.
+pub struct Control {
+    apply: Apply<Content>,
+    bucket: Box<dyn Bucket + Send>,
+    commands: mpsc::UnboundedSender<Command<Content>>,
+    board: Board,
+    /// The files that nginx may name in a complaint about what it reads.
+    live_file: String,
+    /// When the oldest change was seen that is not served yet, and has not gone out.
+    waiting_since: Option<Instant>,
+    /// The same of what is going out.
+    going_out_since: Option<Instant>,
+}
+
+impl Control {
+    /// Takes over what an earlier process has left, and gives the first commands.
+    pub fn begin(
+        settings: Settings,
+        found: Found<Content>,
+        mut bucket: Box<dyn Bucket + Send>,
+        commands: mpsc::UnboundedSender<Command<Content>>,
+        board: Board,
+        live_file: String,
+    ) -> Result<Self, ControlError> {
+        let now = Instant::now();
+        let (apply, first) = Apply::begin(settings, found, now.into_std(), &mut *bucket);
+        let mut control =
+            Self { apply, bucket, commands, board, live_file, waiting_since: None, going_out_since: None };
+        control.give(first)?;
+        control.board.situation(&control.apply.situation());
+        Ok(control)
+    }
+
+    /// Takes events in until nginx cannot be kept alive any more.
+    pub async fn run(mut self, mut events: Events) -> Result<Infallible, ControlError> {
+        loop {
+            let wake_at = self.apply.wake_at().map(Instant::from_std);
+            let event = tokio::select! {
+                event = events.next() => event.ok_or(ControlError::Abandoned)?,
+                () = woken(wake_at) => Event::Nginx(apply::Event::Woken),
+            };
+            self.take(event)?;
+        }
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), ControlError> {
+        match event {
+            Event::Nginx(event) => self.step(event)?,
+            Event::Computed(computed) => {
+                self.board.computed(&computed);
+                if let Ok(rendered) = computed.rendered {
+                    self.waiting_since = earliest(self.waiting_since, computed.changed_at);
+                    let routes = rendered.routes();
+                    let content = Content::Rendered(rendered);
+                    self.step(apply::Event::Desired(Configuration { content, routes }))?;
+                    if self.apply.is_up_to_date() {
+                        // What has changed is none of nginx's business.
+                        self.waiting_since = None;
+                    }
+                }
+            }
+        }
+        self.board.situation(&self.apply.situation());
+        Ok(())
+    }
+
+    fn step(&mut self, event: apply::Event<Content>) -> Result<(), ControlError> {
+        let commands = self.apply.step(event, Instant::now().into_std(), &mut *self.bucket);
+        self.give(commands)
+    }
+
+    fn give(&mut self, commands: Vec<Command<Content>>) -> Result<(), ControlError> {
+        for command in commands {
+            match command {
+                Command::Tell(report) => self.told(&report),
+                Command::GiveUp(why) => return Err(ControlError::GivenUp(why)),
+                command => {
+                    match &command {
+                        Command::Write(_) => self.going_out_since = self.waiting_since.take(),
+                        Command::Reload(_) => self.board.reload_begun(),
+                        _ => {}
+                    }
+                    self.commands.send(command).map_err(|_| ControlError::Abandoned)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, report: &Report<Content>) {
+        let since = self.going_out_since.take();
+        if report.outcome == Outcome::Confirmed {
+            self.board.change_served(since);
+        } else {
+            self.waiting_since = earliest(self.waiting_since, since);
+        }
+        self.board.told(report, self.blame(report));
+    }
+
+    /// The line that nginx complains of, and the Ingresses behind it.
+    fn blame(&self, report: &Report<Content>) -> Blame {
+        let text = report.text.as_deref().unwrap_or_default();
+        let generation_file = format!("generations/{}.conf", report.version.generation);
+        let line = line_of(text, &[&self.live_file, &generation_file]);
+        let rendered = report.version.configuration.content.rendered();
+        let ingresses: BTreeSet<ObjectName> = match (line, rendered) {
+            (Some(line), Some(rendered)) => rendered.sources(line),
+            _ => BTreeSet::new(),
+        };
+        Blame { line, ingresses }
+    }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}
+
+async fn woken(wake_at: Option<Instant>) {
+    match wake_at {
+        Some(wake_at) => sleep_until(wake_at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
