@@ -1,2 +1,93 @@
-//! feed-ingress
-fn main() {}
+//! `feed-ingress`: serves Kubernetes Ingresses with nginx.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use feed_supervisor::cli::{self, Command};
+use feed_supervisor::config::{BootstrapConfig, CheckConfig, Config, NginxFacts, RenderConfig};
+use feed_supervisor::nginx::probe;
+use feed_supervisor::output::UntilClosed;
+use feed_supervisor::runtime::settings::Logging;
+use feed_supervisor::runtime::telemetry;
+use feed_supervisor::{app, bootstrap, check, render};
+use tokio::runtime::Runtime;
+use tracing::{error, info};
+
+/// What the command line asks for is wrong or not there.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os(), |name| std::env::var_os(name)) {
+        Err(error) => complain(&error, USAGE),
+        Ok(Command::Print(text)) => print(&text),
+        Ok(Command::Run(config)) => logged(config.logging, || serve(*config)),
+        Ok(Command::Bootstrap(config)) => logged(config.logging, || write_first_configuration(&config)),
+        Ok(Command::Render(config)) => print_configuration(&config),
+        Ok(Command::Check(config)) => print_diagnostics(&config),
+    }
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    Ok(Runtime::new()?.block_on(app::run(config))?)
+}
+
+fn write_first_configuration(config: &BootstrapConfig) -> Result<(), Box<dyn Error>> {
+    let first = bootstrap::bootstrap(&config.nginx)?;
+    info!("nginx can start with {first}");
+    Ok(())
+}
+
+fn print(text: &str) -> ExitCode {
+    match UntilClosed::new(io::stdout()).write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error, 1),
+    }
+}
+
+fn print_configuration(config: &RenderConfig) -> ExitCode {
+    let mut out = UntilClosed::new(io::stdout().lock());
+    let facts = facts(&config.nginx.binary);
+    match render::render(config, facts, &mut out, &mut io::stderr().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error, USAGE),
+    }
+}
+
+/// What is printed is for the nginx that is installed here, and for any nginx where there is none; beyond that it does
+/// not depend on the machine.
+fn facts(binary: &Path) -> NginxFacts {
+    let version = Runtime::new().ok().and_then(|runtime| runtime.block_on(probe::version(binary)).ok());
+    let keepalive_min_timeout = version.is_some_and(probe::Version::has_keepalive_min_timeout);
+    NginxFacts { ipv6: true, keepalive_min_timeout, open_file_limit: None }
+}
+
+fn print_diagnostics(config: &CheckConfig) -> ExitCode {
+    match check::check(config, &mut UntilClosed::new(io::stdout().lock())) {
+        Ok(counts) if counts.errors == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => complain(&error, USAGE),
+    }
+}
+
+/// Does something that logs, and logs its error.
+fn logged(logging: Logging, act: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
+    if let Err(error) = telemetry::init(logging.format, logging.verbosity) {
+        return complain(&error, 1);
+    }
+    match act() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says in one sentence what is wrong.
+fn complain(error: &dyn Error, code: u8) -> ExitCode {
+    // Where not even that can be said, the exit code must do.
+    let _said = writeln!(io::stderr(), "feed-ingress: {error}");
+    ExitCode::from(code)
+}
