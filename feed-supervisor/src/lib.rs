@@ -30,4 +30,6 @@ pub mod reaper;
 pub mod render;
 pub mod runtime;
 #[cfg(feature = "ingress")]
+pub mod status;
+#[cfg(feature = "ingress")]
 pub mod tokens;

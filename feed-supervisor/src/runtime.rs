@@ -4,6 +4,7 @@ pub mod admin;
 pub mod flags;
 pub mod health;
 pub mod kubernetes;
+pub mod lease;
 pub mod metrics;
 pub mod settings;
 pub mod shutdown;

@@ -79,8 +79,12 @@ pub fn explain(error: &kube::Error) -> String {
         return status.message.clone();
     }
     // What connecting failed of is at the end of the chain, and some errors repeat their source.
-    let mut explained = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let first: &dyn std::error::Error = match error {
+        kube::Error::Service(error) => &**error,
+        error => error,
+    };
+    let mut explained = first.to_string();
+    let mut source = first.source();
     while let Some(error) = source {
         let text = error.to_string();
         if !explained.contains(&text) {

@@ -8,8 +8,8 @@ pub use super::telemetry::{LogFormat, Verbosity};
 /// Where the cluster's objects come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// From a Kubernetes API server: that of a kubeconfig file, or the usual one (`KUBECONFIG`,
-    /// `~/.kube/config`, in-cluster).
+    /// From a Kubernetes API server: that of a kubeconfig file, or that of the cluster in which this process is a
+    /// pod.
     Kubernetes {
         /// The file given by `--kubeconfig`.
         kubeconfig: Option<PathBuf>,

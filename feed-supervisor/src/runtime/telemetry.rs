@@ -50,8 +50,8 @@ where
     let wanted = Targets::new()
         .with_default(theirs)
         .with_targets([("feed_ingress", ours), ("feed_supervisor", ours), ("feed_dns", ours)])
-        // Failed watches are reported where they are retried, once and in words: `source::kube`.
-        .with_target("kube_runtime::watcher", LevelFilter::ERROR);
+        // Failed calls are reported where they are tried again, once and in words.
+        .with_targets([("kube_client", LevelFilter::OFF), ("kube_runtime", LevelFilter::OFF)]);
     let lines = fmt::layer().with_writer(writer).with_ansi(false);
     let lines = match format {
         LogFormat::Text => lines.with_target(false).boxed(),

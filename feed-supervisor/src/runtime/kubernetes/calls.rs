@@ -10,6 +10,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use tower::{Layer, Service};
+use tracing::info;
 
 use crate::runtime::metrics::Metrics;
 use crate::runtime::source::freshness::Freshness;
@@ -124,8 +125,10 @@ impl ObserveLayer {
     fn observe(&self, call: Call, status: Option<StatusCode>) {
         if let (Some(freshness), Some(kind)) = (&self.freshness, call.follows())
             && status.is_some_and(|status| status.is_success())
+            && let Some(lost) = freshness.resumed(kind)
         {
-            freshness.resumed(kind);
+            let (resource, seconds) = (&call.resource, lost.as_secs());
+            info!(resource, seconds, "The cluster is followed again.");
         }
         self.calls.count(call, status);
     }

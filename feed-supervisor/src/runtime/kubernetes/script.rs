@@ -14,8 +14,8 @@ use tower::service_fn;
 
 use crate::runtime::kubernetes::calls::ObserveLayer;
 
-/// No call that a test waits for takes longer than this to come.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// No call that a test waits for takes longer than this to come, of a time that is paused.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The server's side.
 pub(crate) struct Script {
@@ -26,6 +26,8 @@ pub(crate) struct Script {
 pub(crate) struct Call {
     /// `METHOD /path?query`, the query without what every list and watch has.
     pub(crate) request: String,
+    /// JSON; null when there is none.
+    pub(crate) body: Value,
     answer: oneshot::Sender<Result<Response<Body>, io::Error>>,
 }
 
@@ -38,13 +40,15 @@ pub(crate) fn script(observe: &ObserveLayer) -> (Client, Script) {
     let service = service_fn(move |request: Request<kube::client::Body>| {
         let sender = sender.clone();
         async move {
-            let parts = request.into_parts().0;
+            let (parts, body) = request.into_parts();
             let query = parts.uri.query().unwrap_or_default().split('&').filter(|pair| is_telling(pair));
             let query: Vec<&str> = query.collect();
             let question = if query.is_empty() { "" } else { "?" };
             let request = format!("{} {}{question}{}", parts.method, parts.uri.path(), query.join("&"));
+            let body = body.collect_bytes().await.map_err(io::Error::other)?;
+            let body = serde_json::from_slice(&body).unwrap_or_default();
             let (answer, answered) = oneshot::channel();
-            drop(sender.send(Call { request, answer }));
+            drop(sender.send(Call { request, body, answer }));
             answered.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::ConnectionReset)))
         }
     });
@@ -58,8 +62,13 @@ fn is_telling(pair: &str) -> bool {
 impl Script {
     /// The next call.
     pub(crate) async fn call(&mut self) -> Call {
-        let call = tokio::time::timeout(PATIENCE, self.calls.recv()).await;
-        call.expect("no call comes").expect("the client is gone")
+        self.call_within(PATIENCE).await.expect("no call comes")
+    }
+
+    /// The next call, if it comes in that time.
+    pub(crate) async fn call_within(&mut self, time: Duration) -> Option<Call> {
+        let call = tokio::time::timeout(time, self.calls.recv()).await.ok()?;
+        Some(call.expect("the client is gone"))
     }
 
     /// The next call, which must be this.
@@ -78,8 +87,15 @@ impl Call {
 
     /// Refuses with a status as Kubernetes has them.
     pub(crate) fn refuse(self, code: u16, message: &str) {
+        let reason = match code {
+            403 => "Forbidden",
+            404 => "NotFound",
+            409 => "Conflict",
+            _ => "",
+        };
         let status = json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": "", "code": code,
+            "kind": "Status", "apiVersion": "v1", "status": "Failure",
+            "message": message, "reason": reason, "code": code,
         });
         self.respond(StatusCode::from_u16(code).unwrap(), Body::from(status.to_string()));
     }

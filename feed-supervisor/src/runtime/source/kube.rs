@@ -3,19 +3,17 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
-use std::time::Duration;
 
-use backon::ExponentialBuilder;
 use feed_reconcile::key::ObjectKind;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::core::DeserializeGuard;
-use kube::runtime::utils::{ResetTimerBackoff, StreamBackoff};
-use kube::runtime::watcher::{self, ExponentialBackoff};
+use kube::runtime::watcher;
 use kube::{Api, Client, Config, Resource};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep;
 
 mod follower;
 mod trouble;
@@ -31,12 +29,6 @@ use crate::runtime::kubernetes::{self, ClientError};
 /// After this many seconds the API server ends a watch, and the next one begins where it ended. A connection that is
 /// dead without saying so is noticed five seconds later.
 const WATCH_SECONDS: u32 = 120;
-
-/// Between two tries, at first and at most.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(10));
-
-/// After this long without a failure, the next one is again the first.
-const BACKOFF_RESET: Duration = Duration::from_mins(1);
 
 /// Keeps a state in step with a cluster.
 pub struct KubeSource {
@@ -109,18 +101,13 @@ impl KubeSource {
             ObjectKind::Secret => config.fields(&format!("type={TLS_SECRET}")),
             _ => config,
         };
-        let (at_first, at_most) = BACKOFF;
-        let backoff =
-            ExponentialBuilder::default().with_min_delay(at_first).with_max_delay(at_most).with_jitter();
-        let backoff = ExponentialBackoff::from(backoff.without_max_times());
-        let backoff = ResetTimerBackoff::new(backoff, BACKOFF_RESET);
         let mut follower = Follower::<K>::new(self.writer.clone(), self.health.clone());
         async move {
-            let mut events = StreamBackoff::new(watcher::watcher(api, config), backoff).boxed();
+            let mut events = watcher::watcher(api, config).boxed();
             while let Some(event) = events.next().await {
                 match event {
                     Ok(event) => follower.happened(event),
-                    Err(error) => follower.failed(&error),
+                    Err(error) => sleep(follower.failed(&error)).await,
                 }
             }
         }

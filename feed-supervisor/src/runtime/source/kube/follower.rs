@@ -1,7 +1,9 @@
 //! What the events of one kind's watch do to the state.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use feed_reconcile::diagnostic::{Code, Diagnostic, Field};
 use feed_reconcile::key::{ObjectKey, ObjectName};
 use feed_reconcile::snapshot::Store;
@@ -16,11 +18,19 @@ use crate::runtime::health::Health;
 use crate::runtime::source::object::{self, Tracked};
 use crate::runtime::source::{Change, SourceState, SourceWriter};
 
+/// Between two tries, at first and at most; up to as much again is added at random.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(6));
+
+/// A failure so soon after a listing counts as one more of the failures before it.
+const LISTING_PAUSE: Duration = Duration::from_secs(10);
+
 /// Applies the events of one kind.
 #[derive(Debug)]
 pub(super) struct Follower<K> {
     writer: SourceWriter,
     trouble: Trouble,
+    backoff: ExponentialBackoff,
+    listed_at: Option<Instant>,
     /// The objects before they are listed anew.
     before: Store<K>,
     /// What has been listed so far: it takes effect when all is.
@@ -33,7 +43,15 @@ impl<K: Tracked + Resource<DynamicType = ()>> Follower<K> {
     /// Nothing has been listed yet.
     pub(super) fn new(writer: SourceWriter, health: Health) -> Self {
         let trouble = Trouble::of::<K>(K::OBJECT_KIND, health);
-        Self { writer, trouble, before: Store::default(), listed: Vec::new(), malformed: Vec::new() }
+        Self {
+            writer,
+            trouble,
+            backoff: backoff(),
+            listed_at: None,
+            before: Store::default(),
+            listed: Vec::new(),
+            malformed: Vec::new(),
+        }
     }
 
     /// Applies what the API server told.
@@ -72,16 +90,22 @@ impl<K: Tracked + Resource<DynamicType = ()>> Follower<K> {
         }
     }
 
-    /// Notes that a list or watch failed, which is tried again.
-    pub(super) fn failed(&mut self, error: &watcher::Error) {
+    /// Notes that a list or watch failed, and says after what time to try again.
+    pub(super) fn failed(&mut self, error: &watcher::Error) -> Duration {
         let was_current = self.writer.freshness().lost(K::OBJECT_KIND);
         self.trouble.failed(error, was_current);
+        // Not after each listing, or a watch that fails at once would make us list without end.
+        if was_current && self.listed_at.is_some_and(|listed_at| listed_at.elapsed() > LISTING_PAUSE) {
+            self.backoff = backoff();
+        }
+        self.backoff.next().unwrap_or(BACKOFF.1)
     }
 
     fn all_listed(&mut self, seen: Instant) {
         let (mut listed, malformed) = (std::mem::take(&mut self.listed), std::mem::take(&mut self.malformed));
         let before = std::mem::take(&mut self.before);
         self.trouble.listed(listed.len() + malformed.len());
+        self.listed_at = Some(seen);
         listed.extend(malformed.iter().filter_map(|it| before.get(&ObjectName::of(&it.metadata))).cloned());
         drop(before);
         self.writer.modify(seen, |state| {
@@ -100,6 +124,12 @@ impl<K: Tracked + Resource<DynamicType = ()>> Follower<K> {
             if is_news { Change::Decisive } else { change }
         });
     }
+}
+
+fn backoff() -> ExponentialBackoff {
+    let (at_first, at_most) = BACKOFF;
+    let backoff = ExponentialBuilder::default().with_min_delay(at_first).with_max_delay(at_most);
+    backoff.with_jitter().without_max_times().build()
 }
 
 /// Tells of an object that cannot be understood; its last good version stays.

@@ -18,8 +18,8 @@ pub(super) struct Trouble {
     part: &'static str,
     health: Health,
     listed: bool,
-    /// What was logged last.
-    told: Option<String>,
+    /// The status of what was logged last; 0 for no answer.
+    told: Option<u16>,
 }
 
 impl Trouble {
@@ -63,14 +63,17 @@ impl Trouble {
             );
             return;
         }
-        let reason = self.reason(error);
+        let (status, reason) = self.reason(error);
         if !self.listed {
             self.waits(Some(&reason));
         }
-        if is_new || self.told.as_ref() != Some(&reason) {
-            warn!(resource, "{reason}; the last state is used, and it is tried again.");
+        if is_new || self.told != Some(status) {
+            warn!(
+                resource,
+                "The cluster is not followed: {reason}. It is tried again; the last state stays."
+            );
         }
-        self.told = Some(reason);
+        self.told = Some(status);
     }
 
     fn waits(&self, reason: Option<&str>) {
@@ -80,7 +83,8 @@ impl Trouble {
         self.health.report(self.part, Condition::Down(sentence));
     }
 
-    fn reason(&self, error: &watcher::Error) -> String {
+    /// The API server's status, 0 for no answer, and what is wrong.
+    fn reason(&self, error: &watcher::Error) -> (u16, String) {
         let resource = &self.resource;
         let (verb, status, text) = match error {
             watcher::Error::InitialListFailed(error) => ("list", status(error), explain(error)),
@@ -90,14 +94,16 @@ impl Trouble {
             watcher::Error::WatchError(status) => ("watch", Some(&**status), status.message.clone()),
             watcher::Error::NoResourceVersion => ("watch", None, error.to_string()),
         };
-        match status.map(|status| status.code) {
-            Some(401) => {
+        let code = status.map_or(0, |status| status.code);
+        let reason = match code {
+            401 => {
                 format!("the API server does not know who we are, so we cannot {verb} {resource}: {text}")
             }
-            Some(403) => format!("we may not {verb} {resource}, which our ClusterRole should allow: {text}"),
-            Some(404) => format!("the API server has no {resource} to {verb}, so it may be too old: {text}"),
+            403 => format!("we may not {verb} {resource}, which our ClusterRole should allow: {text}"),
+            404 => format!("the API server has no {resource} to {verb}, so it may be too old: {text}"),
             _ => format!("cannot {verb} {resource}: {text}"),
-        }
+        };
+        (code, reason)
     }
 }
 
