@@ -3,7 +3,7 @@
 //! From a [snapshot](snapshot::ClusterSnapshot) of cluster objects it computes the [desired state](desired::DesiredState)
 //! with [diagnostics](diagnostic::Diagnostic), and from that [nginx's configuration](nginx::Rendered), Ingress [`status`]
 //! and [DNS records](dns). How a configuration reaches nginx, and who may write to the cluster, are small machines that are told
-//! what happened and answer what to do ([`apply`], [`reload`], [`lease`]).
+//! what happened and answer what to do ([`apply`], [`reload`], [`lease`], [`membership`]).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -37,6 +37,7 @@ mod fixture;
 pub mod host;
 pub mod key;
 pub mod lease;
+pub mod membership;
 pub mod nginx;
 pub mod options;
 pub mod path;

@@ -1,0 +1,203 @@
+//! The end: deregister, wait, finish, remove, stop.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::machine::{Membership, Phase};
+use super::member::{Call, Member, Retry, Tie};
+use super::{Command, CutShort, End, Event, LEAST_DRAIN, Settings, Standing};
+
+/// How long before the end of the grace period entries are removed, although requests are still under way.
+const LEAST_RELEASE: Duration = Duration::from_secs(5);
+
+/// How often in a row the removal of an entry may fail.
+const RELEASE_TRIES: u32 = 5;
+
+/// How far leaving has come.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    since: Instant,
+    cut_short: Option<CutShort>,
+    requests: Task,
+    clean_up: Task,
+    stop: Task,
+    stop_now: Task,
+}
+
+/// Something that is done once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Open,
+    UnderWay,
+    Done,
+}
+
+impl Task {
+    /// Pushes the command, unless that was done before; whether the task is done.
+    fn drive<K>(&mut self, command: Command<K>, commands: &mut Vec<Command<K>>) -> bool {
+        if *self == Self::Open {
+            *self = Self::UnderWay;
+            commands.push(command);
+        }
+        *self == Self::Done
+    }
+}
+
+impl Settings {
+    /// How long a balancer is believed to send requests in any case.
+    pub(super) fn least_drain(&self) -> Duration {
+        LEAST_DRAIN.min(self.drain_delay)
+    }
+
+    /// When entries are removed at the latest, counted from the first signal.
+    fn release_after(&self) -> Duration {
+        self.grace_period.saturating_sub(LEAST_RELEASE.min(self.grace_period / 10))
+    }
+}
+
+impl Leaving {
+    fn new(since: Instant) -> Self {
+        let [requests, clean_up, stop, stop_now] = [Task::Open; 4];
+        Self { since, cut_short: None, requests, clean_up, stop, stop_now }
+    }
+
+    pub(super) fn times(&self, settings: &Settings) -> impl Iterator<Item = Instant> {
+        [settings.drain_delay, settings.release_after(), settings.grace_period]
+            .map(|after| self.since + after)
+            .into_iter()
+    }
+}
+
+impl Member {
+    /// What is to be done so that the balancer sends nothing any more, or to see whether it does.
+    fn drain<K>(&mut self, name: K, now: Instant) -> Option<Command<K>> {
+        let may_call =
+            matches!(self.call, None | Some(Call::Observing)) && self.due.is_some_and(|due| due <= now);
+        match self.tie {
+            Tie::Perhaps | Tie::Attached if may_call => {
+                self.begin(Call::Detaching);
+                Some(Command::Detach(name))
+            }
+            Tie::Detached(_) if self.is_due(now) => {
+                self.begin(Call::Observing);
+                Some(Command::Observe(name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the balancer sends nothing any more, or nothing more can be done about it.
+    fn is_drained(&self, settings: &Settings, since: Instant, now: Instant) -> bool {
+        match self.tie {
+            Tie::None => self.call.is_none(),
+            Tie::Releasing | Tie::Released => true,
+            Tie::Perhaps | Tie::Attached => {
+                now >= since + settings.drain_delay && matches!(self.call, None | Some(Call::Observing))
+            }
+            Tie::Detached(at) => {
+                let is_gone = self.standing == Some(Standing::Absent);
+                now >= at + if is_gone { settings.least_drain() } else { settings.drain_delay }
+            }
+        }
+    }
+
+    /// What is to be done so that the balancer forgets us.
+    fn release<K>(&mut self, name: K, now: Instant) -> Option<Command<K>> {
+        match self.tie {
+            Tie::Detached(_) => (self.tie, self.retry) = (Tie::Releasing, Retry::default()),
+            Tie::Releasing if self.is_due(now) && self.is_releasing() => {}
+            _ => return None,
+        }
+        self.begin(Call::Releasing);
+        Some(Command::Release(name))
+    }
+
+    fn is_releasing(&self) -> bool {
+        self.tie == Tie::Releasing && self.retry.failures < RELEASE_TRIES
+    }
+
+    /// Why the balancer may still know us at the end.
+    fn left_behind(&self, settings: &Settings) -> Option<String> {
+        match self.tie {
+            Tie::None | Tie::Released => return None,
+            Tie::Detached(_) if !settings.releases => return None,
+            Tie::Perhaps | Tie::Attached | Tie::Detached(_) | Tie::Releasing => {}
+        }
+        Some(self.retry.why.clone().unwrap_or_else(|| "there was no time left".to_owned()))
+    }
+}
+
+impl<K: Clone + Ord> Membership<K> {
+    /// Takes in an event that leaving is about.
+    pub(super) fn leaving_event(&mut self, event: &Event<K>, now: Instant) {
+        let begins = matches!(event, Event::Leave | Event::Abort);
+        if begins && matches!(self.phase, Phase::Waiting | Phase::Joined) {
+            self.phase = Phase::Leaving(Leaving::new(now));
+            self.members.values_mut().for_each(|member| member.due = Some(now));
+        }
+        let Phase::Leaving(leaving) = &mut self.phase else { return };
+        match event {
+            Event::Abort => leaving.cut_short = leaving.cut_short.or(Some(CutShort::Aborted)),
+            Event::RequestsDone => leaving.requests = Task::Done,
+            Event::CleanedUp => leaving.clean_up = Task::Done,
+            Event::Stopped => leaving.stop = Task::Done,
+            _ => {}
+        }
+    }
+
+    /// What is due while the process leaves.
+    pub(super) fn leave(&mut self, now: Instant) -> Vec<Command<K>> {
+        let Self { settings, phase: Phase::Leaving(leaving), members, .. } = self else { return Vec::new() };
+        if now >= leaving.since + settings.grace_period {
+            leaving.cut_short = leaving.cut_short.or(Some(CutShort::GracePeriodOver));
+        }
+        if leaving.stop == Task::Done {
+            let left_behind =
+                |(name, member): (&K, &Member)| Some((name.clone(), member.left_behind(settings)?));
+            let end = End {
+                left_behind: members.iter().filter_map(left_behind).collect(),
+                cut_short: leaving.cut_short,
+            };
+            self.phase = Phase::Ended;
+            return vec![Command::End(end)];
+        }
+        let mut commands = Vec::new();
+        if leaving.cut_short.is_some() {
+            leaving.stop_now.drive(Command::StopNow, &mut commands);
+        } else {
+            leaving.go_on(settings, members, now, &mut commands);
+        }
+        commands
+    }
+}
+
+impl Leaving {
+    /// Goes as far as is possible now.
+    fn go_on<K: Clone + Ord>(
+        &mut self,
+        settings: &Settings,
+        members: &mut BTreeMap<K, Member>,
+        now: Instant,
+        commands: &mut Vec<Command<K>>,
+    ) {
+        let is_drained = |member: &Member| member.is_drained(settings, self.since, now);
+        if self.requests == Task::Open && !members.values().all(is_drained) {
+            commands.extend(members.iter_mut().filter_map(|(name, member)| member.drain(name.clone(), now)));
+            return;
+        }
+        let requests_done = self.requests.drive(Command::FinishRequests, commands);
+        if !requests_done && now < self.since + settings.release_after() {
+            return;
+        }
+        if settings.releases {
+            commands
+                .extend(members.iter_mut().filter_map(|(name, member)| member.release(name.clone(), now)));
+            if members.values().any(Member::is_releasing) {
+                return;
+            }
+        }
+        if self.clean_up.drive(Command::CleanUp, commands) && requests_done {
+            self.stop.drive(Command::Stop, commands);
+        }
+    }
+}

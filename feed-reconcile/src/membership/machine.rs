@@ -1,0 +1,257 @@
+//! The machine itself: what each event changes.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::leaving::Leaving;
+use super::member::{Call, Member, Retry, Tie};
+use super::{AttachFailure, Command, Event, Jitter, POLL, Settings, Standing};
+
+/// Decides when to join balancers and when to leave them.
+#[derive(Debug)]
+pub struct Membership<K> {
+    pub(super) settings: Settings,
+    pub(super) phase: Phase,
+    pub(super) members: BTreeMap<K, Member>,
+    pub(super) list: List,
+    /// Whether all balancers have sent requests at the same time before.
+    pub(super) settled_once: bool,
+    wake_at: Option<Instant>,
+}
+
+/// How far the process's life has come.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// nginx does not serve yet.
+    Waiting,
+    Joined,
+    Leaving(Leaving),
+    Ended,
+}
+
+/// The list of balancers.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    pub(super) is_under_way: bool,
+    pub(super) is_known: bool,
+    pub(super) due: Option<Instant>,
+    pub(super) retry: Retry,
+}
+
+impl<K: Clone + Ord> Membership<K> {
+    /// A process that has joined nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            phase: Phase::Waiting,
+            members: BTreeMap::new(),
+            list: List::default(),
+            settled_once: false,
+            wake_at: None,
+        }
+    }
+
+    /// Takes an event in, and says what to do.
+    pub fn step(&mut self, event: Event<K>, now: Instant, jitter: Jitter) -> Vec<Command<K>> {
+        match event {
+            Event::Serving if matches!(self.phase, Phase::Waiting) => {
+                self.phase = Phase::Joined;
+                self.list.due = Some(now);
+            }
+            Event::Listed(listed) => self.listed(listed, now, jitter),
+            Event::Observed(name, outcome) => self.observed(&name, outcome, now, jitter),
+            Event::Attached(name, outcome) => self.attached(&name, outcome, now, jitter),
+            Event::Detached(name, outcome) => self.detached(&name, outcome, now, jitter),
+            Event::Released(name, outcome) => self.released(&name, outcome, now, jitter),
+            Event::Leave | Event::Abort | Event::RequestsDone | Event::CleanedUp | Event::Stopped => {
+                self.leaving_event(&event, now);
+            }
+            Event::Serving | Event::Woken => {}
+        }
+        let commands = match self.phase {
+            Phase::Joined => self.stay(now),
+            Phase::Leaving(_) => self.leave(now),
+            Phase::Waiting | Phase::Ended => Vec::new(),
+        };
+        self.settled_once |= self.is_settled();
+        self.wake_at = self.times().into_iter().flatten().filter(|time| *time > now).min();
+        commands
+    }
+
+    /// When to give [`Event::Woken`], unless another event comes before.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.wake_at
+    }
+
+    /// What is due while the process serves.
+    fn stay(&mut self, now: Instant) -> Vec<Command<K>> {
+        let mut commands = Vec::new();
+        if !self.list.is_under_way && self.list.due.is_some_and(|due| due <= now) {
+            self.list.is_under_way = true;
+            commands.push(Command::List);
+        }
+        for (name, member) in self.members.iter_mut().filter(|(_, member)| member.listed) {
+            if !member.is_due(now) {
+                continue;
+            }
+            let is_out = matches!(member.standing, Some(Standing::Absent | Standing::Draining));
+            if is_out {
+                member.begin(Call::Attaching { first: member.tie == Tie::None });
+                if member.tie == Tie::None {
+                    member.tie = Tie::Perhaps;
+                }
+                // What was seen before says nothing of what will be.
+                member.standing = None;
+                commands.push(Command::Attach(name.clone()));
+            } else {
+                member.begin(Call::Observing);
+                commands.push(Command::Observe(name.clone()));
+            }
+        }
+        commands
+    }
+
+    fn listed(&mut self, listed: Result<Vec<K>, String>, now: Instant, jitter: Jitter) {
+        self.list.is_under_way = false;
+        if !matches!(self.phase, Phase::Joined) {
+            return;
+        }
+        match listed {
+            Ok(names) => {
+                self.list.is_known = true;
+                self.list.retry = Retry::default();
+                self.list.due = Some(now + self.settings.resync_period);
+                self.members.values_mut().for_each(|member| member.listed = false);
+                for name in names {
+                    self.list_member(name, now);
+                }
+            }
+            Err(why) => self.list.due = Some(self.list.retry.failed(why, now, jitter)),
+        }
+    }
+
+    /// A balancer is in the list: it is looked at soon, but one that fails not sooner than it would be anyway.
+    fn list_member(&mut self, name: K, now: Instant) {
+        let member = self.members.entry(name).or_insert_with(|| Member::new(now));
+        member.listed = true;
+        if member.call.is_none() && member.retry.since.is_none() {
+            member.due = Some(now);
+        }
+    }
+
+    fn observed(&mut self, name: &K, outcome: Result<Standing, String>, now: Instant, jitter: Jitter) {
+        let leaves = !matches!(self.phase, Phase::Joined);
+        let Some(member) = self.members.get_mut(name) else { return };
+        if member.call != Some(Call::Observing) {
+            return;
+        }
+        let standing = match outcome {
+            Ok(standing) => standing,
+            Err(why) => return member.failed(why, now, jitter),
+        };
+        let is_out = matches!(standing, Standing::Absent | Standing::Draining);
+        if !is_out && matches!(member.tie, Tie::None | Tie::Perhaps) {
+            member.tie = Tie::Attached;
+        }
+        if standing == Standing::InService {
+            member.unsettled_since = None;
+        } else {
+            member.unsettled_since.get_or_insert(now);
+        }
+        let was_registered_just_now = member.tie == Tie::Attached && member.standing.is_none();
+        match standing {
+            _ if leaves && member.may_be_attached() => member.succeeded(Some(now)),
+            Standing::Absent | Standing::Draining if !leaves => {
+                // Failures count until the balancer shows that it knows us.
+                member.call = None;
+                member.due = Some(now);
+                if was_registered_just_now {
+                    let why = member.retry.why.take();
+                    let why =
+                        why.unwrap_or_else(|| "it took the registration, and does not know of it".to_owned());
+                    member.failed(why, now, jitter);
+                }
+            }
+            Standing::InService if !leaves => member.succeeded(None),
+            _ => member.succeeded(Some(now + POLL)),
+        }
+        member.standing = Some(standing);
+    }
+
+    fn attached(&mut self, name: &K, outcome: Result<(), AttachFailure>, now: Instant, jitter: Jitter) {
+        let Some(member) = self.members.get_mut(name) else { return };
+        let Some(Call::Attaching { first }) = member.call else { return };
+        match outcome {
+            Ok(()) => {
+                member.tie = Tie::Attached;
+                member.call = None;
+                member.due = Some(now);
+                member.retry.why = None;
+            }
+            Err(AttachFailure { why, refused }) => {
+                if refused && first {
+                    member.tie = Tie::None;
+                }
+                member.failed(why, now, jitter);
+            }
+        }
+    }
+
+    fn detached(&mut self, name: &K, outcome: Result<(), String>, now: Instant, jitter: Jitter) {
+        let Some(member) = self.members.get_mut(name) else { return };
+        if member.call != Some(Call::Detaching) {
+            return;
+        }
+        match outcome {
+            Ok(()) => {
+                member.tie = Tie::Detached(now);
+                member.standing = None;
+                member.succeeded(Some(now));
+            }
+            Err(why) => member.failed(why, now, jitter),
+        }
+    }
+
+    fn released(&mut self, name: &K, outcome: Result<(), String>, now: Instant, jitter: Jitter) {
+        let Some(member) = self.members.get_mut(name) else { return };
+        if member.call != Some(Call::Releasing) {
+            return;
+        }
+        match outcome {
+            Ok(()) => {
+                member.tie = Tie::Released;
+                member.succeeded(None);
+            }
+            Err(why) => member.failed(why, now, jitter),
+        }
+    }
+
+    /// Every time at which something changes although nothing happens.
+    fn times(&self) -> Vec<Option<Instant>> {
+        let settings = &self.settings;
+        let mut times = Vec::new();
+        match &self.phase {
+            Phase::Joined => {
+                times.push(self.list.due);
+                times.push(self.list.retry.since.map(|since| since + settings.resync_period));
+                for member in self.members.values().filter(|member| member.listed) {
+                    times.push(member.due);
+                    times.push(member.unsettled_since.map(|since| since + settings.ready_timeout));
+                    times.push(member.retry.since.map(|since| since + settings.resync_period));
+                }
+            }
+            Phase::Leaving(leaving) => {
+                times.extend(leaving.times(settings).map(Some));
+                for member in self.members.values() {
+                    times.push(member.due);
+                    if let Tie::Detached(at) = member.tie {
+                        times.push(Some(at + settings.least_drain()));
+                        times.push(Some(at + settings.drain_delay));
+                    }
+                }
+            }
+            Phase::Waiting | Phase::Ended => {}
+        }
+        times
+    }
+}

@@ -1,0 +1,217 @@
+//! How things stand, for health and `/status`.
+
+use std::fmt;
+use std::time::Instant;
+
+use super::Standing;
+use super::machine::{Membership, Phase};
+use super::member::{Member, Tie};
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Situation<K> {
+    /// How many of the balancers that were listed last we are registered with.
+    pub attached: usize,
+    /// How many there should be at least; 0 where it does not matter.
+    pub expected: usize,
+    /// Every balancer that was listed last, or that may still know us.
+    pub members: Vec<MemberSituation<K>>,
+    /// What an operator should know; empty when all is well.
+    pub problems: Vec<Problem<K>>,
+}
+
+/// How things stand with one balancer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberSituation<K> {
+    /// Its name.
+    pub name: K,
+    /// How we are tied to it.
+    pub bond: Bond,
+    /// Why the last call failed, if it did.
+    pub error: Option<String>,
+}
+
+/// How we are tied to a balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bond {
+    /// It does not know us.
+    None,
+    /// It may know us.
+    Attaching,
+    /// It knows us, and sends no requests yet.
+    Settling,
+    /// It sends requests.
+    InService,
+    /// We are deregistered.
+    Detached,
+}
+
+impl Bond {
+    /// The stable name, for `/status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Attaching => "attaching",
+            Self::Settling => "settling",
+            Self::InService => "in_service",
+            Self::Detached => "detached",
+        }
+    }
+}
+
+/// What an operator should know. Its text is a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem<K> {
+    /// It is not known yet which balancers there are; with the reason, if something has failed.
+    Searching(Option<String>),
+    /// The list of balancers cannot be renewed any more.
+    ListOutdated(String),
+    /// A balancer does not send requests yet; with the reason.
+    Settling(K, String),
+    /// A balancer does not send requests although it had time enough; with the reason.
+    Overdue(K, String),
+    /// It is not known any more how a balancer sees us; with the reason.
+    Unseen(K, String),
+    /// There are fewer balancers than expected.
+    TooFew {
+        /// With so many we are registered.
+        attached: usize,
+        /// So many there should be.
+        expected: usize,
+    },
+    /// A balancer cannot be left; with the reason.
+    Stuck(K, String),
+    /// The process leaves.
+    Leaving,
+}
+
+impl<K> Problem<K> {
+    /// Whether requests should go elsewhere.
+    pub fn takes_readiness(&self) -> bool {
+        !matches!(self, Self::ListOutdated(_) | Self::Unseen(..) | Self::Stuck(..))
+    }
+
+    /// Whether somebody should look.
+    pub fn is_unhealthy(&self) -> bool {
+        !matches!(self, Self::Searching(_) | Self::Settling(..) | Self::Leaving)
+    }
+}
+
+impl<K: fmt::Display> fmt::Display for Problem<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Searching(None) => f.write_str("the load balancers are not known yet"),
+            Self::Searching(Some(why)) => write!(f, "the load balancers are not known yet: {why}"),
+            Self::ListOutdated(why) => write!(f, "the list of load balancers is out of date: {why}"),
+            Self::Settling(name, why) => write!(f, "{name} does not send requests yet: {why}"),
+            Self::Overdue(name, why) => write!(f, "{name} does not send requests: {why}"),
+            Self::Unseen(name, why) => write!(f, "{name} cannot be looked at: {why}"),
+            Self::TooFew { attached, expected } => {
+                write!(f, "attached to {attached} load balancers where {expected} are expected")
+            }
+            Self::Stuck(name, why) => write!(f, "{name} cannot be left: {why}"),
+            Self::Leaving => f.write_str("leaving"),
+        }
+    }
+}
+
+impl<K: Clone + Ord> Membership<K> {
+    /// How things stand at that time.
+    pub fn situation(&self, now: Instant) -> Situation<K> {
+        let shown = |member: &&Member| member.listed || !matches!(member.tie, Tie::None | Tie::Released);
+        let member = |(name, member): (&K, &Member)| MemberSituation {
+            name: name.clone(),
+            bond: member.bond(),
+            error: member.retry.why.clone(),
+        };
+        Situation {
+            attached: self.attachments(),
+            expected: self.settings.expected,
+            members: self.members.iter().filter(|(_, it)| shown(it)).map(member).collect(),
+            problems: self.problems(now),
+        }
+    }
+
+    fn attachments(&self) -> usize {
+        self.members.values().filter(|member| member.listed && member.tie == Tie::Attached).count()
+    }
+
+    /// Whether all balancers that are known send requests.
+    pub(super) fn is_settled(&self) -> bool {
+        self.list.is_known
+            && self.members.values().all(|member| !member.listed || member.unsettled_since.is_none())
+            && self.attachments() >= self.settings.expected
+    }
+
+    fn problems(&self, now: Instant) -> Vec<Problem<K>> {
+        match self.phase {
+            Phase::Waiting => Vec::new(),
+            Phase::Joined if self.list.is_known => self.problems_of_staying(now),
+            Phase::Joined => {
+                let lasting = self.list.retry.is_lasting(self.settings.resync_period, now);
+                let why = self.list.retry.why.clone();
+                let outdated = why.clone().filter(|_| lasting).map(Problem::ListOutdated);
+                std::iter::once(Problem::Searching(why)).chain(outdated).collect()
+            }
+            Phase::Leaving(_) | Phase::Ended => {
+                let stuck = |(name, member): (&K, &Member)| {
+                    let why = member.retry.why.clone().filter(|_| member.may_be_attached());
+                    why.map(|why| Problem::Stuck(name.clone(), why))
+                };
+                std::iter::once(Problem::Leaving).chain(self.members.iter().filter_map(stuck)).collect()
+            }
+        }
+    }
+
+    fn problems_of_staying(&self, now: Instant) -> Vec<Problem<K>> {
+        let settings = &self.settings;
+        let mut problems = Vec::new();
+        let retry = &self.list.retry;
+        if let (true, Some(why)) = (retry.is_lasting(settings.resync_period, now), &retry.why) {
+            problems.push(Problem::ListOutdated(why.clone()));
+        }
+        let mut is_joining = false;
+        for (name, member) in self.members.iter().filter(|(_, member)| member.listed) {
+            match member.unsettled_since {
+                Some(since) if now >= since + settings.ready_timeout => {
+                    problems.push(Problem::Overdue(name.clone(), member.why_unsettled()));
+                }
+                // A balancer that comes later takes nothing away from the others' requests.
+                Some(_) if !self.settled_once => {
+                    is_joining = true;
+                    problems.push(Problem::Settling(name.clone(), member.why_unsettled()));
+                }
+                None if member.retry.is_lasting(settings.resync_period, now) => {
+                    problems
+                        .push(Problem::Unseen(name.clone(), member.retry.why.clone().unwrap_or_default()));
+                }
+                Some(_) | None => {}
+            }
+        }
+        let (attached, expected) = (self.attachments(), settings.expected);
+        if attached < expected && !is_joining {
+            problems.push(Problem::TooFew { attached, expected });
+        }
+        problems
+    }
+}
+
+impl Member {
+    fn bond(&self) -> Bond {
+        match (self.tie, self.unsettled_since) {
+            (Tie::None, _) => Bond::None,
+            (Tie::Perhaps, _) => Bond::Attaching,
+            (Tie::Attached, Some(_)) => Bond::Settling,
+            (Tie::Attached, None) => Bond::InService,
+            (Tie::Detached(_) | Tie::Releasing | Tie::Released, _) => Bond::Detached,
+        }
+    }
+
+    fn why_unsettled(&self) -> String {
+        match (&self.retry.why, &self.standing) {
+            (Some(why), _) | (None, Some(Standing::Settling(why))) => why.clone(),
+            (None, Some(Standing::Draining)) => "somebody else has deregistered it".to_owned(),
+            (None, _) => "it has only just been registered".to_owned(),
+        }
+    }
+}
