@@ -5,7 +5,9 @@
 use std::io;
 
 use axum::Router;
+use axum::body::to_bytes;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,15 +19,20 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(&address)
         .await
         .map_err(|error| io::Error::new(error.kind(), format!("listening on {address}: {error}")))?;
-    let app = Router::new().fallback(move |request: Request| async move { answer(&name, &request) });
+    let app = Router::new().fallback(move |request: Request| async move {
+        let (head, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        answer(&name, &head, body.len())
+    });
     axum::serve(listener, app).await
 }
 
-fn answer(name: &str, request: &Request) -> String {
-    let headers = request
-        .headers()
+fn answer(name: &str, head: &Parts, body_bytes: usize) -> String {
+    let headers = head
+        .headers
         .iter()
         .map(|(header, value)| format!("  {header}: {}", String::from_utf8_lossy(value.as_bytes())));
-    let received = std::iter::once(format!("  {} {}", request.method(), request.uri())).chain(headers);
-    format!("This is {name}. It received:\n\n{}\n", received.collect::<Vec<_>>().join("\n"))
+    let received = std::iter::once(format!("  {} {}", head.method, head.uri)).chain(headers);
+    let received = received.collect::<Vec<_>>().join("\n");
+    format!("This is {name}. It received:\n\n{received}\n\n  and a body of {body_bytes} bytes\n")
 }

@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::watch::{FileEvent, Watch};
 
-/// A file that is written to, and neither closed nor written to again, is read after this time.
+/// A file that is written to, and neither closed nor written to again, is read after this time; one that is gone, and not
+/// back, counts as gone.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// Between two looks: what comes within it is looked at together.
@@ -24,7 +25,7 @@ const UNWATCHED_LOOK_PERIOD: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Changes {
     watch: Watch,
-    /// The files that somebody is writing, with when to read them all the same.
+    /// The files that somebody is writing or replacing, with when to look at them all the same.
     unsettled: HashMap<PathBuf, Instant>,
     looked_at: Instant,
 }
@@ -41,7 +42,7 @@ impl Changes {
         self.watch.directories(directories)
     }
 
-    /// The files that should not be read yet, since somebody is writing them.
+    /// The files that should not be looked at yet, since somebody is writing or replacing them.
     pub(super) fn unsettled(&self) -> HashSet<PathBuf> {
         self.unsettled.keys().cloned().collect()
     }
@@ -80,7 +81,7 @@ impl Changes {
     /// Notes an event, and says whether it calls for a look.
     fn is_settled_by(&mut self, event: FileEvent) -> bool {
         match event {
-            FileEvent::Written(path) => {
+            FileEvent::Unsettled(path) => {
                 self.unsettled.insert(path, Instant::now() + SETTLE_TIME);
                 false
             }

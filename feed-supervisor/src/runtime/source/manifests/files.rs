@@ -96,14 +96,16 @@ impl Files {
         self.files.iter().map(|(path, file)| (path.as_path(), &**file.used()))
     }
 
-    /// Reads what has changed, but not the files in `unsettled`, which somebody is writing.
+    /// Reads what has changed, but leaves the files in `unsettled` as they were: somebody is writing or replacing them.
     pub(super) fn look(&mut self, unsettled: &HashSet<PathBuf>) -> Looked {
         let tree = tree::walk(&self.root);
         let unreadable = tree.unreadable.into_iter().map(|(path, error)| (path, error.to_string())).collect();
         let unreadable_before = std::mem::replace(&mut self.unreadable, unreadable);
         let known = self.files.len();
         let out_of_sight = |path: &Path| self.unreadable.keys().any(|directory| path.starts_with(directory));
-        self.files.retain(|path, _| tree.files.contains_key(path) || out_of_sight(path));
+        self.files.retain(|path, _| {
+            tree.files.contains_key(path) || unsettled.contains(path) || out_of_sight(path)
+        });
         let mut anything_new = self.files.len() != known;
         for (path, found) in tree.files {
             let known = self.files.get(&path);

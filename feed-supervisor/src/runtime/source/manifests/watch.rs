@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -11,9 +11,10 @@ use tracing::warn;
 /// What happened to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FileEvent {
-    /// It is being written to: it will be closed, or written to again.
-    Written(PathBuf),
-    /// It is as somebody wants it to be: closed, renamed, removed.
+    /// It is being written to: it will be closed, or written to again. Or it is gone, and may be back at once: some editors
+    /// save a file by moving it away and writing a new one.
+    Unsettled(PathBuf),
+    /// It is as somebody wants it to be: closed, or there under a new name.
     Settled(PathBuf),
     /// Something happened somewhere.
     Unknown,
@@ -98,9 +99,12 @@ fn not_watched(directory: &Path, error: &notify::Error) {
 fn told(event: &notify::Event) -> Vec<FileEvent> {
     let to_event = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => FileEvent::Settled,
-        EventKind::Access(_) => return Vec::new(),
-        EventKind::Create(CreateKind::File) | EventKind::Modify(ModifyKind::Data(_)) => FileEvent::Written,
-        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) => FileEvent::Settled,
+        // Of a renaming, one event for both names follows those for each.
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return Vec::new(),
+        EventKind::Create(CreateKind::File)
+        | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Name(RenameMode::From))
+        | EventKind::Remove(_) => FileEvent::Unsettled,
+        EventKind::Create(_) | EventKind::Modify(_) => FileEvent::Settled,
         EventKind::Any | EventKind::Other => |_| FileEvent::Unknown,
     };
     event.paths.iter().cloned().map(to_event).collect()

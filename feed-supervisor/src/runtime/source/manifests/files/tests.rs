@@ -157,7 +157,7 @@ fn what_did_not_change_stays_the_very_same() {
 }
 
 #[test]
-fn a_file_that_is_being_written_is_left_alone() {
+fn a_file_that_is_being_written_or_replaced_is_left_alone() {
     let mut directory = Directory::new();
     directory.write("a.yaml", ingress("a", "1"));
     directory.look();
@@ -165,6 +165,9 @@ fn a_file_that_is_being_written_is_left_alone() {
     directory.write("b.yaml", ingress("b", "1"));
     assert_eq!(directory.look_but_at(&["a.yaml"]).snapshot.ingresses.len(), 2);
     assert_eq!(directory.look().snapshot.ingresses.len(), 1);
+    directory.remove("b.yaml");
+    assert_eq!(directory.look_but_at(&["b.yaml"]).snapshot.ingresses.len(), 1);
+    assert_eq!(directory.look().snapshot.ingresses.len(), 0);
 }
 
 #[test]

@@ -18,7 +18,7 @@ async fn last_events(watch: &mut Watch, until_settled: &Path) -> HashMap<PathBuf
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     while !matches!(last.get(until_settled), Some(FileEvent::Settled(_))) {
         let event = tokio::time::timeout_at(deadline, watch.next()).await.unwrap();
-        if let FileEvent::Written(path) | FileEvent::Settled(path) = &event {
+        if let FileEvent::Unsettled(path) | FileEvent::Settled(path) = &event {
             last.insert(path.clone(), event);
         }
     }
@@ -31,7 +31,7 @@ async fn a_file_is_settled_when_it_is_closed() {
     let path = directory.path().join("a.yaml");
     let file = fs::File::create(&path).unwrap();
     let event = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap();
-    assert_eq!(event, FileEvent::Written(path.clone()));
+    assert_eq!(event, FileEvent::Unsettled(path.clone()));
     drop(file);
     last_events(&mut watch, &path).await;
 }
@@ -49,15 +49,17 @@ async fn reading_is_no_event() {
 }
 
 #[tokio::test]
-async fn renamed_and_removed_files_are_settled() {
+async fn a_file_that_is_gone_may_come_back() {
     let (directory, mut watch) = watched();
     let (old, new) = (directory.path().join("old"), directory.path().join("new"));
     fs::write(&old, "").unwrap();
     fs::rename(&old, &new).unwrap();
     let last = last_events(&mut watch, &new).await;
-    assert_eq!(last[&old], FileEvent::Settled(old.clone()));
+    assert_eq!(last[&old], FileEvent::Unsettled(old.clone()));
     fs::remove_file(&new).unwrap();
-    last_events(&mut watch, &new).await;
+    fs::write(&old, "").unwrap();
+    let last = last_events(&mut watch, &old).await;
+    assert_eq!(last[&new], FileEvent::Unsettled(new.clone()));
 }
 
 #[tokio::test]
