@@ -40,6 +40,8 @@ pub struct Apply<C> {
     stuck: Option<String>,
     restarts: Restarts,
     pace: Pace,
+    /// Whether nginx was last seen to serve something else.
+    doubted: bool,
     /// Not before this is nginx started again.
     start_at: Option<Instant>,
     /// Not before this is nginx told to go back to `confirmed` again.
@@ -114,6 +116,7 @@ impl<C: Clone + PartialEq> Apply<C> {
             stuck: None,
             restarts: Restarts::new(settings.max_restarts),
             pace: Pace::default(),
+            doubted: false,
             start_at: None,
             restore_at: None,
             given_up: false,
@@ -160,11 +163,15 @@ impl<C: Clone + PartialEq> Apply<C> {
         }
     }
 
+    /// Something else counts when it is seen twice: the first answer may be from before the last confirmation.
     fn observed(&mut self, generation: Generation) {
         let confirmed = self.confirmed.as_ref().map(|version| version.generation);
-        if matches!(self.phase, Phase::Idle) && self.up && confirmed.is_some_and(|own| own != generation) {
+        let differs =
+            matches!(self.phase, Phase::Idle) && self.up && confirmed.is_some_and(|own| own != generation);
+        if differs && self.doubted {
             self.live = false;
         }
+        self.doubted = differs;
     }
 
     fn woken(&mut self, now: Instant, commands: &mut Vec<Command<C>>) {

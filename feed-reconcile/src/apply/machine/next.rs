@@ -67,8 +67,12 @@ impl<C: Clone + PartialEq> Apply<C> {
     /// The configuration that should go out as soon as it may.
     fn wanted(&mut self, now: Instant) -> Option<Configuration<C>> {
         let desired = self.desired.clone()?;
-        let confirmed = self.confirmed.as_ref().map(|version| &version.configuration);
-        if self.live && confirmed == Some(&desired) {
+        if self.live
+            && let Some(confirmed) =
+                self.confirmed.as_mut().filter(|version| version.configuration == desired)
+        {
+            // The newer value shares its memory with those to come, and is compared with them faster.
+            confirmed.configuration = desired;
             // What failed is not asked for any more.
             self.failure = None;
             return None;
@@ -94,6 +98,7 @@ impl<C: Clone + PartialEq> Apply<C> {
         commands.push(Command::Write(version.clone()));
         self.phase = Phase::Attempting(Step::Writing, Attempt { version, told: None, took: None, starts });
         self.wake_at = None;
+        self.doubted = false;
     }
 
     fn wake_by(&mut self, then: Instant) {
