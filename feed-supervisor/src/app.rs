@@ -1,6 +1,7 @@
 //! Wiring: everything that is spawned is spawned here, and here is the order in which the process begins and ends.
 
 mod prepare;
+mod publish;
 mod tasks;
 
 use std::io;
@@ -8,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
-use tracing::error;
+use tracing::{error, warn};
 
 use self::prepare::Prepared;
 use self::tasks::Tasks;
@@ -30,7 +31,7 @@ use crate::reaper;
 use crate::runtime::admin::{AdminError, Pages};
 use crate::runtime::health::Condition;
 use crate::runtime::kubernetes::ClientError;
-use crate::runtime::shutdown::{self, Shutdown};
+use crate::runtime::shutdown::{self, Shutdown, Trigger};
 use crate::runtime::source::manifests::ManifestError;
 use crate::tokens::Tokens;
 
@@ -76,27 +77,31 @@ pub enum AppError {
 ///
 /// When it cannot begin, when a part of it fails that nothing can go on without, or when it cannot leave in time.
 pub async fn run(config: Config) -> Result<(), AppError> {
-    let (_trigger, mut shutdown) = shutdown::on_signals().map_err(AppError::Signals)?;
+    let (trigger, shutdown) = shutdown::on_signals().map_err(AppError::Signals)?;
+    serve(config, &trigger, shutdown).await
+}
+
+async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Result<(), AppError> {
     let prepared = Prepared::new(&config).await?;
     let (nginx, health) = (Arc::clone(&prepared.nginx), prepared.health.clone());
     let mut tasks = Tasks::default();
-    let Serving { control, events, mut executor, lock: _lock } =
-        Serving::begin(&config, prepared, &mut tasks)?;
+    let serving = Serving::begin(&config, prepared, &mut tasks, &shutdown)?;
+    let Serving { control, events, mut executor, mut publisher, lock: _lock } = serving;
 
     let ended = tokio::select! {
+        biased;
+        () = shutdown.draining() => Ok(()),
         Err(error) = control.run(events) => Err(AppError::from(error)),
         (task, why) = tasks.failed() => Err(AppError::Task { task, why }),
-        ended = &mut executor => {
-            let why = ended.map_or_else(|error| error.to_string(), |()| "nobody gives commands".into());
-            Err(AppError::Task { task: "what acts on nginx", why })
-        }
-        () = shutdown.draining() => Ok(()),
+        ended = &mut executor => Err(unexpected("what acts on nginx", ended)),
+        ended = &mut publisher => Err(unexpected("what writes Ingress status", ended)),
     };
     if let Err(error) = &ended {
-        error!("leaving: {error}");
+        warn!("Leaving: {error}.");
     }
-    health.report("shutdown", Condition::NotReady("leaving".into()));
-    let left = leave(&nginx, executor, config.shutdown_grace_period, &mut shutdown).await;
+    trigger.drain();
+    health.report("shutdown", Condition::NotReady("this process is about to end".into()));
+    let left = leave(&nginx, [executor, publisher], config.shutdown_grace_period, &mut shutdown).await;
     ended.and(left)
 }
 
@@ -105,11 +110,18 @@ struct Serving {
     control: Control,
     events: Events,
     executor: JoinHandle<()>,
+    /// What tells others where the Ingresses are served.
+    publisher: JoinHandle<()>,
     lock: Lock,
 }
 
 impl Serving {
-    fn begin(config: &Config, prepared: Prepared, tasks: &mut Tasks) -> Result<Self, AppError> {
+    fn begin(
+        config: &Config,
+        prepared: Prepared,
+        tasks: &mut Tasks,
+        shutdown: &Shutdown,
+    ) -> Result<Self, AppError> {
         let Prepared {
             nginx,
             found,
@@ -152,7 +164,16 @@ impl Serving {
             "the follower of nginx's version",
             facts::follow(config.nginx.clone(), nginx.known.subscribe(), options, health.clone()),
         );
+        let client = source.client();
         let reader = source.spawn(tasks);
+        let publisher = tokio::spawn(publish::run(
+            config.frontend.clone(),
+            config.options.adoption.clone(),
+            client,
+            reader.subscribe(),
+            board.readiness(),
+            shutdown.clone(),
+        ));
         tasks.spawn(
             "the computation of nginx's configuration",
             compute::run(reader, recipe, known_options, config.resync_period, computed),
@@ -178,6 +199,7 @@ impl Serving {
             control,
             events: Events { computed: computed_events, nginx: nginx_events },
             executor,
+            publisher,
             lock,
         })
     }
@@ -186,15 +208,17 @@ impl Serving {
 /// Ends nginx, in time or by force.
 async fn leave(
     nginx: &Nginx,
-    executor: JoinHandle<()>,
+    ending: [JoinHandle<()>; 2],
     grace_period: Duration,
     shutdown: &mut Shutdown,
 ) -> Result<(), AppError> {
     let graceful = async {
-        if !executor.is_finished()
-            && let Err(error) = executor.await
-        {
-            error!(%error, "what acts on nginx has failed");
+        for task in ending {
+            if !task.is_finished()
+                && let Err(error) = task.await
+            {
+                error!(%error, "A task has failed.");
+            }
         }
         nginx.leave().await
     };
@@ -206,9 +230,14 @@ async fn leave(
     if left.is_err()
         && let Err(error) = nginx.abort().await
     {
-        error!(%error, "nginx cannot be ended");
+        error!(%error, "nginx cannot be ended.");
     }
     left
+}
+
+fn unexpected(task: &'static str, ended: Result<(), JoinError>) -> AppError {
+    let why = ended.map_or_else(|error| error.to_string(), |()| "there was nothing left to do".to_owned());
+    AppError::Task { task, why }
 }
 
 fn mode_name(mode: &Mode) -> &'static str {
@@ -217,3 +246,6 @@ fn mode_name(mode: &Mode) -> &'static str {
         Mode::Sidecar => "sidecar",
     }
 }
+
+#[cfg(test)]
+mod tests;

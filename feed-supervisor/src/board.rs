@@ -11,6 +11,7 @@ use feed_reconcile::diagnostic::{Diagnostics, Severity};
 use feed_reconcile::key::ObjectName;
 use feed_reconcile::nginx::Generation;
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -29,6 +30,7 @@ pub struct Board {
     health: Health,
     metrics: IngressMetrics,
     shown: Arc<Mutex<Shown>>,
+    ready: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +79,12 @@ pub struct Blame {
 impl Board {
     /// A board that shows nothing yet.
     pub fn new(health: Health, metrics: IngressMetrics) -> Self {
-        Self { health, metrics, shown: Arc::default() }
+        Self { health, metrics, shown: Arc::default(), ready: watch::Sender::new(false) }
+    }
+
+    /// Whether nginx serves what it should, so that others may be told to send requests here.
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
     }
 
     /// Shows what was computed.
@@ -140,6 +147,7 @@ impl Board {
             shown.served = Some(Served { generation, routes, since: Instant::now() });
             self.metrics.configuration_confirmed(generation.0, routes);
         }
+        self.ready.send_replace(situation.ready);
         let down = situation.problems.iter().find(|problem| matches!(problem, Problem::Down { .. }));
         let others = situation.problems.iter().filter(|problem| !matches!(problem, Problem::Down { .. }));
         let others: Vec<String> = others.map(|problem| sentence(problem, shown.failure.as_ref())).collect();
@@ -149,13 +157,13 @@ impl Board {
         if shown.problems != problems {
             for problem in problems.iter().filter(|problem| !shown.problems.contains(problem)) {
                 if matches!(down, Some(Problem::Down { why: None, .. })) {
-                    info!("{problem}");
+                    info!("{}.", capitalized(problem));
                 } else {
-                    warn!("{problem}");
+                    warn!("{}.", capitalized(problem));
                 }
             }
             if problems.is_empty() {
-                info!("nginx serves what it should");
+                info!("All is well: nginx serves what it should.");
             }
             shown.problems = problems;
         }
@@ -170,12 +178,12 @@ impl Past {
     fn log(&self) {
         let Self { generation, routes, took, .. } = self;
         match (self.outcome, &self.text) {
-            (Outcome::Confirmed, _) => info!(%generation, routes, ?took, "nginx serves a new configuration"),
+            (Outcome::Confirmed, _) => info!(%generation, routes, ?took, "nginx serves a new configuration."),
             (outcome, text) => error!(
                 %generation,
                 outcome = outcome.as_str(),
                 ingresses = names(&self.blame.ingresses),
-                "nginx does not serve a new configuration: {}",
+                "nginx does not serve a new configuration: {}.",
                 text.as_deref().unwrap_or_default()
             ),
         }
@@ -192,6 +200,12 @@ fn sentence(problem: &Problem, failure: Option<&Past>) -> String {
         Some(ingresses) => format!("{problem}; the line is there because of Ingress {}", names(ingresses)),
         None => problem.to_string(),
     }
+}
+
+fn capitalized(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().filter(|_| !sentence.starts_with("nginx"));
+    first.map_or_else(|| sentence.to_owned(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn names(ingresses: &BTreeSet<ObjectName>) -> String {

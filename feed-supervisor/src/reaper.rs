@@ -39,8 +39,8 @@ fn collect(seen: &BTreeSet<Pid>) -> BTreeSet<Pid> {
     let ended: BTreeSet<Pid> = ended.map(|process| process.pid).collect();
     for orphan in ended.intersection(seen) {
         match waitpid(*orphan, Some(WaitPidFlag::WNOHANG)) {
-            Ok(status) => debug!(?status, "collected an orphan"),
-            Err(error) => debug!(%orphan, %error, "an orphan is collected by somebody else"),
+            Ok(status) => debug!(?status, "Collected an orphan."),
+            Err(error) => debug!(%orphan, %error, "An orphan is collected by somebody else."),
         }
     }
     ended.difference(seen).copied().collect()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use feed_reconcile::apply::{Found, Running, Settings};
 use feed_reconcile::key::ObjectKind;
+use kube::Client;
 use tokio::sync::{mpsc, watch};
 
 use super::AppError;
@@ -24,7 +25,8 @@ use crate::nginx::status_port::StatusPort;
 use crate::nginx::{facts, ports};
 use crate::runtime::admin::Admin;
 use crate::runtime::health::Health;
-use crate::runtime::kubernetes::{self, calls::ApiCalls};
+use crate::runtime::kubernetes;
+use crate::runtime::kubernetes::calls::{ApiCalls, ObserveLayer};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::source::SourceReader;
 use crate::runtime::source::kube::KubeSource;
@@ -110,7 +112,7 @@ fn mode(config: &Config, files: &Files, version: Option<Version>) -> Mode {
 }
 
 /// A relative path is meant from our directory, not from nginx's; a mere name is looked for in `PATH`.
-fn absolute(binary: &Path) -> std::path::PathBuf {
+pub(super) fn absolute(binary: &Path) -> std::path::PathBuf {
     let is_name = binary.components().count() == 1 && binary.parent() == Some(Path::new(""));
     if is_name {
         binary.to_owned()
@@ -131,7 +133,7 @@ pub(super) fn settings(config: &Config) -> Settings {
 
 /// Where the cluster's objects come from.
 pub(super) enum Source {
-    Kubernetes(KubeSource, SourceReader),
+    Kubernetes(KubeSource, SourceReader, Client),
     Manifests(ManifestSource, SourceReader),
 }
 
@@ -145,22 +147,31 @@ impl Source {
             config::Source::Kubernetes { kubeconfig } => {
                 let api = kubernetes::config(kubeconfig.as_deref()).await?;
                 let calls = ApiCalls::register(metrics);
+                let client = kubernetes::client(api.clone(), &ObserveLayer::new(calls.clone()))?;
                 let (source, reader) = KubeSource::new(api, kinds(config), calls, health.clone())?;
-                Ok(Self::Kubernetes(source, reader))
+                Ok(Self::Kubernetes(source, reader, client))
             }
         }
     }
 
     pub(super) fn reader(&self) -> &SourceReader {
         match self {
-            Self::Kubernetes(_, reader) | Self::Manifests(_, reader) => reader,
+            Self::Kubernetes(_, reader, _) | Self::Manifests(_, reader) => reader,
+        }
+    }
+
+    /// A client of the API that the objects come from, if they do.
+    pub(super) fn client(&self) -> Option<Client> {
+        match self {
+            Self::Kubernetes(_, _, client) => Some(client.clone()),
+            Self::Manifests(..) => None,
         }
     }
 
     /// Begins to follow the objects' changes.
     pub(super) fn spawn(self, tasks: &mut Tasks) -> SourceReader {
         match self {
-            Self::Kubernetes(source, reader) => {
+            Self::Kubernetes(source, reader, _) => {
                 tasks.spawn("the watch of the Kubernetes API", source.run());
                 reader
             }

@@ -113,7 +113,7 @@ impl Attention {
         if !sleeps || started() {
             self.idle_since = None;
         } else if now.duration_since(*self.idle_since.get_or_insert(now)) >= SLEEPINESS {
-            warn!(pid = %master.pid(), "nginx has neither taken up nor refused its configuration; signalling it again");
+            warn!(pid = %master.pid(), "nginx has neither taken up nor refused its configuration; signalling it again.");
             self.signalled_again = true;
             master.reload()?;
         }

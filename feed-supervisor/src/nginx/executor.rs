@@ -97,7 +97,7 @@ impl Nginx {
             // A neighbour's nginx that does not answer yet is waited for before anything is rendered for it.
             if served.is_some() || matches!(self.mode, Mode::Child(_)) {
                 running = Running::Yes(served.map(|served| served.generation));
-                info!(pid = %master.pid(), generation = ?served.map(|served| served.generation.0), "taking over the running nginx");
+                info!(pid = %master.pid(), generation = ?served.map(|served| served.generation.0), "Taking over the running nginx.");
                 self.meet(&Arc::new(master), served);
             }
         }
@@ -189,7 +189,7 @@ impl Nginx {
             }
             () = sleep(self.confirm_timeout) => false,
         };
-        info!(pid = %master.pid(), %generation, confirmed, "nginx has started");
+        info!(pid = %master.pid(), %generation, confirmed, "nginx has started.");
         Ok(Done::Started { master, confirmed })
     }
 
@@ -202,18 +202,18 @@ impl Nginx {
                     warn!(
                         file = %self.pid_file.display(),
                         %pid,
-                        "the pid file names no nginx master that is seen here; does the pod have shareProcessNamespace?"
+                        "The pid file names no nginx master that is seen here; does the pod have shareProcessNamespace?"
                     );
                 }
                 sleep(SEARCH).await;
                 continue;
             };
             let master = Arc::new(master);
-            info!(pid = %master.pid(), "the neighbouring nginx is there");
+            info!(pid = %master.pid(), "The neighbouring nginx is there.");
             tokio::select! {
                 done = self.bring_to(Arc::clone(&master), generation) => return Ok(done),
                 how = master.gone() => {
-                    warn!(%how, "the neighbouring nginx has not come up");
+                    warn!(%how, "The neighbouring nginx has not come up.");
                     self.part();
                 }
             }
@@ -232,7 +232,7 @@ impl Nginx {
                 Some(generation) => match confirm::reload(&master, self.status, generation).await {
                     Ok(_) => true,
                     Err(error) => {
-                        warn!(%error, "the nginx that was found cannot be brought to the confirmed configuration");
+                        warn!(%error, "The nginx that was found cannot be brought to the confirmed configuration.");
                         false
                     }
                 },

@@ -40,7 +40,7 @@ pub async fn follow(
         let version = known.borrow_and_update().version;
         if let Some(version) = version.filter(|version| last != Some(*version)) {
             last = Some(version);
-            info!(%version, "this is the version of nginx");
+            info!(%version, "nginx has told its version.");
             health.report("nginx version", condition(version));
             let options = options(&config, version);
             told.send_if_modified(|told| {

@@ -29,7 +29,7 @@ use super::probe;
 use super::process;
 use super::status_port::StatusPort;
 use crate::cli;
-use crate::config::NginxFacts;
+use crate::config::{Config, NginxFacts};
 
 /// No test waits longer for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,16 +58,22 @@ impl Place {
         Files::new(&self.workdir, false)
     }
 
+    /// What `feed-ingress none` makes of flags for this place and these.
+    pub(crate) fn config(&self, flags: &str) -> Config {
+        let Self { workdir, http_port, status_port, .. } = self;
+        let line = format!(
+            "feed-ingress none --ingress-class=test --ingress-port={http_port} --ingress-health-port={status_port} \
+             --nginx-workdir={} {flags}",
+            workdir.display()
+        );
+        let command = cli::parse(line.split_ascii_whitespace().map(OsString::from), |_| None).unwrap();
+        let cli::Command::Run(config) = command else { panic!("{command:?}") };
+        *config
+    }
+
     /// The options of a configuration for this place.
     pub(crate) fn options(&self) -> NginxOptions {
-        let flags = [
-            "feed-ingress none --ingress-class=test".to_owned(),
-            format!("--ingress-port={} --ingress-health-port={}", self.http_port, self.status_port),
-            format!("--nginx-workdir={}", self.workdir.display()),
-        ];
-        let command = cli::parse(flags.join(" ").split(' ').map(OsString::from), |_| None).unwrap();
-        let cli::Command::Run(config) = command else { panic!("{command:?}") };
-        config.nginx.options(NginxFacts::default())
+        self.config("").nginx.options(NginxFacts::default())
     }
 
     pub(crate) fn pid_file(&self) -> PathBuf {

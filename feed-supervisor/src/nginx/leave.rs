@@ -37,10 +37,10 @@ impl Nginx {
             (Mode::Sidecar, _) => self.files.mark_drained()?,
             (Mode::Child(_), None) => {}
             (Mode::Child(_), Some(master)) => {
-                info!("telling nginx to finish");
+                info!("Telling nginx to finish.");
                 master.quit()?;
                 let how = master.gone().await;
-                info!(%how, "nginx has finished");
+                info!(%how, "nginx has finished.");
             }
         }
         Ok(())
@@ -66,14 +66,16 @@ impl Nginx {
     async fn requests_done(&self) {
         while let Some(master) = self.master() {
             if self.follower.has_lost_a_worker(master.pid()) {
-                warn!("nginx has lost a worker, so its count of requests is not right; not waiting for them");
+                warn!(
+                    "nginx has lost a worker, so its count of requests is not right; not waiting for them."
+                );
                 return;
             }
             match self.status.stub_status().await {
                 Ok(status) if status.reading + status.writing <= 1 => return,
                 Ok(_) => sleep(POLL).await,
                 Err(error) => {
-                    warn!(%error, "not waiting for requests");
+                    warn!(%error, "Not waiting for requests.");
                     return;
                 }
             }

@@ -25,7 +25,7 @@ pub async fn end_workers(master: Option<Pid>, workdir: &Path) {
     if workers.is_empty() {
         return;
     }
-    info!(?workers, "ending the workers that a dead nginx master has left behind");
+    info!(?workers, "Ending the workers that a dead nginx master has left behind.");
     signal(&workers, Signal::SIGQUIT);
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -34,7 +34,7 @@ pub async fn end_workers(master: Option<Pid>, workdir: &Path) {
             return;
         }
         if Instant::now() >= deadline {
-            warn!(workers = ?accepting, "killing workers that do not finish");
+            warn!(workers = ?accepting, "Killing workers that do not finish.");
             return signal(&accepting, Signal::SIGKILL);
         }
         sleep(POLL).await;
@@ -44,7 +44,7 @@ pub async fn end_workers(master: Option<Pid>, workdir: &Path) {
 fn signal(workers: &[Pid], signal: Signal) {
     for worker in workers {
         if let Err(error) = kill(*worker, signal) {
-            warn!(%worker, %signal, %error, "a worker cannot be signalled");
+            warn!(%worker, %signal, %error, "A worker cannot be signalled.");
         }
     }
 }

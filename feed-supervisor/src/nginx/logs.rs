@@ -175,7 +175,7 @@ impl Logs {
             self.losers.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
         }
         if line.is_emergency() && self.emergencies.send(Emergency { pid, text: line.text }).await.is_err() {
-            debug!("nobody waits for nginx's emergencies any more");
+            debug!("Nobody waits for nginx's emergencies any more.");
         }
     }
 }
@@ -191,7 +191,7 @@ async fn follow(output: Output) {
             }
             Ok(None) => break,
             Err(error) => {
-                warn!(%error, "nginx's output cannot be read any further");
+                warn!(%error, "nginx's output cannot be read any further.");
                 break;
             }
         }
