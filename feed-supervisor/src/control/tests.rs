@@ -204,8 +204,8 @@ async fn a_refused_configuration_changes_nothing_and_names_the_ingress() {
     );
     assert!(feed.is_ready());
     assert_eq!(served(&place).await, Generation(1));
-    let left = place.files().left().unwrap();
-    assert_eq!((left.named, left.confirmed.unwrap().0.generation), (Some(Generation(1)), Generation(1)));
+    eventually("the name is back", || place.files().left().unwrap().named == Some(Generation(1))).await;
+    assert_eq!(place.files().left().unwrap().confirmed.unwrap().0.generation, Generation(1));
     let failure = &feed.page()["last_failure"];
     assert_eq!((&failure["outcome"], &failure["ingresses"]), (&json!("refused"), &json!(["test/worse"])));
     assert!(
