@@ -153,8 +153,9 @@ fn location_json(location: &Location) -> Value {
     })
 }
 
+/// As in `/status`.
 fn object_json(object: &ObjectKey) -> Value {
-    json!({ "kind": object.kind, "namespace": &*object.name.namespace, "name": &*object.name.name })
+    json!({ "kind": object.kind, "name": object.name })
 }
 
 #[cfg(test)]

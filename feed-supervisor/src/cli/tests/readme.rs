@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use feed_reconcile::diagnostic::{Code, Severity};
 
 use super::super::command;
+use crate::board::{Board, NginxPage};
 use crate::metrics::IngressMetrics;
 use crate::runtime::health::Health;
 use crate::runtime::metrics::{Format, Metrics};
@@ -92,4 +93,17 @@ async fn metrics() {
     let listed: BTreeSet<_> =
         rows("| metric ").iter().map(|row| row[0].split('{').next().unwrap().to_owned()).collect();
     assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn status() {
+    let (health, mut metrics) = (Health::new(), Metrics::new("feed_ingress"));
+    let ingress = IngressMetrics::register(&mut metrics, &health, &Freshness::of(&BTreeSet::new()));
+    let nginx = NginxPage { mode: "child", pid: None, version: None };
+    let page = Board::new(health, ingress).page(&nginx, None, &serde_json::Value::Null);
+    let fields: BTreeSet<_> = page.as_object().unwrap().keys().cloned().collect();
+    let listed = rows("| field | meaning |").into_iter();
+    let listed: BTreeSet<_> =
+        listed.flat_map(|row| row[0].split(", ").map(str::to_owned).collect::<Vec<_>>()).collect();
+    assert_eq!(listed, fields);
 }
