@@ -24,7 +24,7 @@ use crate::nginx::probe::{self, Version};
 use crate::nginx::status_port::StatusPort;
 use crate::nginx::{facts, ports};
 use crate::runtime::admin::Admin;
-use crate::runtime::health::Health;
+use crate::runtime::health::{Condition, Health};
 use crate::runtime::kubernetes;
 use crate::runtime::kubernetes::calls::{ApiCalls, ObserveLayer};
 use crate::runtime::metrics::Metrics;
@@ -79,6 +79,8 @@ impl Prepared {
         }
 
         let health = Health::new();
+        // The board replaces this as soon as it is told something; until then nobody may be told to send requests.
+        health.report("nginx", Condition::NotReady("feed-ingress is starting".into()));
         let mut metrics = Metrics::new("feed_ingress");
         let source = Source::open(config, &mut metrics, &health).await?;
         let ingress_metrics = IngressMetrics::register(&mut metrics, &health, source.reader().freshness());
