@@ -10,7 +10,7 @@ const MAIN: &str = "nginx.conf.j2";
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// It does not parse, or uses something that is not there.
-    #[error("the nginx template cannot be rendered: {0:#}")]
+    #[error("the nginx template cannot be rendered: {0}")]
     Render(#[from] minijinja::Error),
     /// It lacks a part without which nothing would be served.
     #[error("the nginx template must contain {{{{ {0} }}}} exactly once")]
