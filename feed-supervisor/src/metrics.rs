@@ -22,13 +22,12 @@
 //! | `cluster_state_age_seconds` | gauge | for how long the cluster may have changed unseen, 0 while changes arrive; absent before everything was listed |
 //! | `api_requests_total{verb,resource,outcome}` | counter | requests to the Kubernetes API, by how they ended: `ok`, an HTTP status, or `unreachable` |
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use feed_reconcile::apply::Outcome;
-use feed_reconcile::diagnostic::{Code, Diagnostic, Severity};
+use feed_reconcile::diagnostic::Diagnostic;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -38,6 +37,7 @@ use prometheus_client::registry::{Metric, Registry};
 use tokio::time::Instant;
 
 use crate::runtime::health::Health;
+use crate::runtime::metrics::common::{self, DiagnosticCounts};
 use crate::runtime::metrics::{Metrics, Pulled, Untyped};
 use crate::runtime::source::freshness::Freshness;
 
@@ -81,18 +81,12 @@ pub struct IngressMetrics {
     reload_duration: Histogram,
     reload_outcomes: Family<ReloadLabels, Counter>,
     change_to_serving: Histogram,
-    diagnostics: Family<DiagnosticLabels, Gauge>,
+    diagnostics: DiagnosticCounts,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DiagnosticLabels {
-    code: &'static str,
-    severity: &'static str,
 }
 
 impl IngressMetrics {
@@ -101,11 +95,11 @@ impl IngressMetrics {
     pub fn register(metrics: &mut Metrics, health: &Health, freshness: &Freshness) -> Self {
         let registry = metrics.registry_mut();
         let registered = Self::register_nginx(registry);
-        register_pulled(registry, health, freshness, &registered.confirmed_at);
+        common::register_pulled(registry, health, freshness);
+        register_age(registry, &registered.confirmed_at);
         for outcome in Outcome::ALL {
             registered.reload_outcomes(outcome).inc_by(0);
         }
-        registered.diagnostics([]);
         registered
     }
 
@@ -145,7 +139,7 @@ impl IngressMetrics {
                 "Time from when an object's change was seen until it was confirmed to be served",
                 durations(),
             ),
-            diagnostics: add(to, "diagnostics", "Problems in the cluster's objects by their code"),
+            diagnostics: DiagnosticCounts::register(to),
         }
     }
 
@@ -197,48 +191,21 @@ impl IngressMetrics {
 
     /// Shows all problems that there are now.
     pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>) {
-        let mut counts: BTreeMap<Code, i64> = Code::ALL.iter().map(|code| (*code, 0)).collect();
-        for diagnostic in diagnostics {
-            *counts.entry(diagnostic.code).or_default() += 1;
-        }
-        for (code, count) in counts {
-            let severity = match code.severity() {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            self.diagnostics.get_or_create(&DiagnosticLabels { code: code.as_str(), severity }).set(count);
-        }
+        self.diagnostics.show(diagnostics);
     }
 }
 
-/// The metrics that are read when they are asked for.
-fn register_pulled(
-    registry: &mut Registry,
-    health: &Health,
-    freshness: &Freshness,
-    confirmed_at: &Arc<Mutex<Option<Instant>>>,
-) {
-    let (health, freshness, confirmed_at) = (health.clone(), freshness.clone(), Arc::clone(confirmed_at));
-    let unhealthy_time = move || Some(health.unhealthy_time().as_secs_f64());
+/// The metric that is read when it is asked for.
+fn register_age(registry: &mut Registry, confirmed_at: &Arc<Mutex<Option<Instant>>>) {
+    let confirmed_at = Arc::clone(confirmed_at);
     let configuration_age = move || {
         let confirmed_at = *confirmed_at.lock().unwrap_or_else(PoisonError::into_inner);
         confirmed_at.map(|confirmed_at| confirmed_at.elapsed().as_secs_f64())
     };
-    let state_age = move || freshness.age().map(|age| age.as_secs_f64());
-    registry.register(
-        "unhealthy_time",
-        "Seconds during which health was bad",
-        Pulled::untyped(unhealthy_time),
-    );
     registry.register(
         "configuration_age_seconds",
         "Time since the configuration was confirmed",
         Pulled::gauge(configuration_age),
-    );
-    registry.register(
-        "cluster_state_age_seconds",
-        "For how long the cluster may have changed unseen",
-        Pulled::gauge(state_age),
     );
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use axum::http::{Request, Response};
-use feed_reconcile::diagnostic::Field;
+use feed_reconcile::diagnostic::{Code, Field};
 use feed_reconcile::key::{ObjectKey, ObjectName};
 use tower::{Layer, Service};
 

@@ -41,6 +41,22 @@ impl Claim {
             std::future::pending::<()>().await;
         }
     }
+
+    /// Waits until this process may not begin to act any more. Cancel safe.
+    pub async fn lost(&mut self) {
+        loop {
+            let Some(until) = *self.held_until.borrow_and_update() else { return };
+            tokio::select! {
+                () = sleep_until(until) => return,
+                renewed = self.held_until.changed() => {
+                    if renewed.is_err() {
+                        // Nobody renews it any more.
+                        return sleep_until(until).await;
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -159,6 +159,7 @@ impl<F: Fn() -> Option<f64>> EncodeMetric for Pulled<F> {
     }
 }
 
+pub mod common;
 mod text_format;
 
 #[cfg(test)]

@@ -176,3 +176,19 @@ fn the_identity_names_host_and_process() {
     assert!(!host.is_empty());
     assert_eq!(process, std::process::id().to_string());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_claim_can_be_waited_for() {
+    let (publish, mut claim) = Claim::for_tests(DURATION / 3);
+    claim.lost().await;
+    let start = Instant::now();
+    publish.send_replace(Some(start + DURATION));
+    assert!(timeout(DURATION / 2, claim.lost()).await.is_err());
+    publish.send_replace(Some(start + DURATION * 2));
+    claim.lost().await;
+    assert_eq!(start.elapsed().as_secs(), 30, "as long as it is renewed, it is not lost");
+    publish.send_replace(Some(Instant::now() + DURATION));
+    drop(publish);
+    claim.lost().await;
+    assert_eq!(start.elapsed().as_secs(), 45);
+}
