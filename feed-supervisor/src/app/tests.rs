@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::config;
 use crate::nginx::confirm;
+use crate::nginx::fixture::port::Port;
 use crate::nginx::fixture::{PATIENCE, Place};
 use crate::runtime::shutdown::Phase;
 
@@ -36,6 +37,7 @@ struct Feed {
     manifests: PathBuf,
     health_port: u16,
     flags: String,
+    _port: Port,
 }
 
 /// One that runs.
@@ -62,11 +64,8 @@ impl Feed {
         let place = Place::new();
         let manifests = place.workdir.with_file_name("manifests");
         fs::create_dir(&manifests).unwrap();
-        let health_port = {
-            let listener = StdTcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        Self { place, manifests, health_port, flags: flags.to_owned() }
+        let port = Port::claim();
+        Self { place, manifests, health_port: port.number, flags: flags.to_owned(), _port: port }
     }
 
     fn config(&self) -> Config {

@@ -1,8 +1,10 @@
 //! A real nginx in a directory of its own, for tests.
 
+pub(crate) mod port;
+
 use std::ffi::OsString;
 use std::fs::Permissions;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::port::Port;
 use super::content::Content;
 use super::executor::{Channels, Known, Mode, Nginx};
 use super::files::Files;
@@ -40,6 +43,7 @@ pub(crate) struct Place {
     pub(crate) workdir: PathBuf,
     pub(crate) http_port: u16,
     pub(crate) status_port: u16,
+    _ports: [Port; 2],
 }
 
 impl Place {
@@ -48,10 +52,14 @@ impl Place {
         let directory =
             tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
         let workdir = directory.path().join("workdir");
-        let ports: Vec<TcpListener> =
-            (0..2).map(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap()).collect();
-        let ports: Vec<u16> = ports.iter().map(|port| port.local_addr().unwrap().port()).collect();
-        Self { _directory: directory, workdir, http_port: ports[0], status_port: ports[1] }
+        let ports = [Port::claim(), Port::claim()];
+        Self {
+            _directory: directory,
+            workdir,
+            http_port: ports[0].number,
+            status_port: ports[1].number,
+            _ports: ports,
+        }
     }
 
     pub(crate) fn files(&self) -> Files {
