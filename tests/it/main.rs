@@ -8,3 +8,4 @@
 
 mod fuzz;
 mod harness;
+mod ingress_status;

@@ -196,13 +196,11 @@ impl Participant {
     }
 
     async fn release(&mut self) -> Result<(), LeaseError> {
-        let current = self.read().await;
-        let now = self.clock.now();
-        let spec = current.as_ref().ok().and_then(Option::as_ref).and_then(|lease| lease.spec.as_ref());
-        let record = self.election.release(now, spec);
-        // Nobody may act from here on, whatever becomes of the write.
-        self.publish();
-        if let (current, Some(record)) = (current?, record)
+        // Nothing is begun any more, whatever becomes of the Lease.
+        self.held_until.send_replace(None);
+        let current = self.read().await?;
+        let spec = current.as_ref().and_then(|lease| lease.spec.as_ref());
+        if let Some(record) = self.election.release(self.clock.now(), spec)
             && self.write(current, record).await?
         {
             info!(lease = self.name, "Gave up the Lease.");

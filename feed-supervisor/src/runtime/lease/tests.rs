@@ -148,9 +148,10 @@ async fn who_lost_it_stops_at_once() {
 async fn a_graceful_exit_releases_it() {
     let (mut world, lease) = World::holding().await;
     drop(world.stop.take());
-    world.get().await.answer(&lease);
-    let put = world.put().await;
+    let get = world.get().await;
     assert!(!world.claim.is_held(), "nothing is begun any more");
+    get.answer(&lease);
+    let put = world.put().await;
     assert_eq!(put.body["spec"]["holderIdentity"], Value::Null);
     let lease = taken(&put.body, "2");
     put.answer(&lease);
