@@ -80,7 +80,7 @@ fn build_ingress() -> PathBuf {
 }
 
 /// A tool, or none, which is said once; in CI, where nothing may be left out unseen, its absence is a failure.
-fn needed<T>(found: Result<T, String>) -> Option<T> {
+pub(crate) fn needed<T>(found: Result<T, String>) -> Option<T> {
     match found {
         Ok(tool) => Some(tool),
         Err(reason) if std::env::var("CI").is_ok_and(|ci| ci == "true") => panic!("{reason}"),
