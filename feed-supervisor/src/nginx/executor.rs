@@ -173,7 +173,7 @@ impl Nginx {
             let master = Arc::new(master);
             return Ok(self.bring_to(master, Some(generation)).await);
         }
-        leftover::end_workers(read_pid(&self.pid_file), self.files.workdir()).await;
+        self.end_leftover_workers().await;
         let (master, complaint) = program.start(&self.follower).map_err(|error| error.to_string())?;
         let master = Arc::new(master);
         self.meet(&master, None);
@@ -191,6 +191,11 @@ impl Nginx {
         };
         info!(pid = %master.pid(), %generation, confirmed, "nginx has started.");
         Ok(Done::Started { master, confirmed })
+    }
+
+    /// Ends the workers of a child's master that has died.
+    pub(super) async fn end_leftover_workers(&self) {
+        leftover::end_workers(read_pid(&self.pid_file), self.files.workdir()).await;
     }
 
     async fn await_neighbour(&self, generation: Option<Generation>) -> Result<Done, String> {

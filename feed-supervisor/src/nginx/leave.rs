@@ -30,12 +30,13 @@ pub enum LeaveError {
 }
 
 impl Nginx {
-    /// Finishes requests, and nginx: a child is quit and waited for, a neighbour is told that it may stop.
+    /// Finishes requests, and nginx: a child is quit and waited for, the workers that a dead one has left behind are told to
+    /// finish, a neighbour is told that it may stop.
     pub async fn leave(&self) -> Result<(), LeaveError> {
         self.requests_done().await;
         match (&self.mode, self.master()) {
             (Mode::Sidecar, _) => self.files.mark_drained()?,
-            (Mode::Child(_), None) => {}
+            (Mode::Child(_), None) => self.end_leftover_workers().await,
             (Mode::Child(_), Some(master)) => {
                 info!("Telling nginx to finish.");
                 master.quit()?;
@@ -50,7 +51,7 @@ impl Nginx {
     pub async fn abort(&self) -> Result<(), LeaveError> {
         match (&self.mode, self.master()) {
             (Mode::Sidecar, _) => self.files.mark_drained()?,
-            (Mode::Child(_), None) => {}
+            (Mode::Child(_), None) => self.end_leftover_workers().await,
             (Mode::Child(_), Some(master)) => {
                 master.terminate()?;
                 timeout(PATIENCE, master.gone()).await.map_err(|_| LeaveError::Stubborn)?;
