@@ -1,7 +1,7 @@
 //! When the next configuration may go out: now, or when.
 //!
-//! A change that comes after quiet goes out at once: waiting for company would only make it late. What comes
-//! soon after belongs to the same burst; it is given the chance to go out together, and the more so the longer
+//! A change that comes alone goes out at once: waiting for company would only make it late. What comes during its
+//! reload, or soon after that, belongs to the same burst; it is given the chance to go out together, and the more so the longer
 //! the burst lasts, so that the few reloads that may follow one another are not spent on its beginning.
 //! How many these are is a token bucket's business, and the bucket is the caller's.
 
@@ -53,9 +53,12 @@ impl Pace {
         self.active = Some(now);
     }
 
-    /// A reload has ended, however.
+    /// A reload has ended, however. If nothing has come meanwhile, its change was an isolated one.
     pub fn ended(&mut self, now: Instant) {
         self.active = Some(now);
+        if self.waiting.is_none() && self.in_burst == 1 {
+            self.in_burst = 0;
+        }
     }
 
     /// Asks whether what has come until now may go out. To be asked only while no reload is under way.

@@ -31,7 +31,7 @@ pub enum ComputeError {
         source: io::Error,
     },
     /// A template cannot be rendered.
-    #[error("{} (--nginx-template)", first_line(.0))]
+    #[error("{0} (--nginx-template)")]
     Render(#[from] TemplateError),
     /// The computation itself has failed.
     #[error("the computation of nginx's configuration has failed: {0}")]
@@ -39,11 +39,6 @@ pub enum ComputeError {
     /// Nobody wants to know any more.
     #[error("nobody takes what is computed")]
     Unheard,
-}
-
-/// The engine's errors go on with an excerpt of the template; the first line says what is wrong, and where.
-fn first_line(error: &TemplateError) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// What was computed from one state of the cluster.
@@ -106,7 +101,7 @@ impl Engine {
         let reconciled = self.reconciler.update(&state.snapshot);
         let diagnostics: BTreeSet<_> = reconciled.diagnostics.union(&state.diagnostics).cloned().collect();
         Computed {
-            rendered: self.renderer.update(&reconciled.state).map_err(|error| first_line(&error)),
+            rendered: self.renderer.update(&reconciled.state).map_err(|error| error.to_string()),
             diagnostics: Arc::new(diagnostics),
             ingresses: reconciled.state.ingresses.len(),
             changed_at: state.changed_at,

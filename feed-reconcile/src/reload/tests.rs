@@ -56,17 +56,30 @@ fn a_burst_waits_for_its_end() {
 }
 
 #[test]
+fn changes_that_come_one_by_one_do_not_wait() {
+    let (start, mut pace, mut bucket) = (start(), Pace::default(), Tokens(9, PERIOD));
+    for change in 0..9 {
+        let now = start + milliseconds(200 * change);
+        pace.changed(now);
+        assert_eq!(pace.pass(now, &mut bucket), Pass::Now, "{change}");
+        pace.ended(now + milliseconds(150));
+    }
+}
+
+#[test]
 fn the_third_reload_of_a_burst_is_more_patient_than_the_second() {
     let (start, mut pace, mut bucket) = (start(), Pace::default(), Tokens(3, PERIOD));
-    let mut waits = Vec::new();
-    for reload in 0..3 {
-        let now = start + milliseconds(200 * reload);
+    pace.changed(start);
+    assert_eq!(pace.pass(start, &mut bucket), Pass::Now);
+    let (mut now, mut waits) = (start, Vec::new());
+    for _ in 0..2 {
+        now += milliseconds(150);
         pace.changed(now);
-        if let Pass::At(then) = pace.pass(now, &mut bucket) {
-            waits.push(then - now);
-            assert_eq!(pace.pass(then, &mut bucket), Pass::Now);
-        }
-        pace.ended(now + milliseconds(150));
+        pace.ended(now);
+        let Pass::At(then) = pace.pass(now, &mut bucket) else { panic!() };
+        waits.push(then - now);
+        assert_eq!(pace.pass(then, &mut bucket), Pass::Now);
+        now = then;
     }
     assert_eq!(waits, [milliseconds(50), milliseconds(150)]);
 }
@@ -92,9 +105,9 @@ fn what_takes_no_token_begins_a_burst_all_the_same() {
     let (start, mut pace, mut bucket) = (start(), Pace::default(), Tokens(3, PERIOD));
     pace.changed(start);
     pace.went_out();
+    pace.changed(start + milliseconds(90));
     pace.ended(start + milliseconds(100));
-    pace.changed(start + milliseconds(110));
-    assert_eq!(pace.pass(start + milliseconds(110), &mut bucket), Pass::At(start + milliseconds(160)));
+    assert_eq!(pace.pass(start + milliseconds(100), &mut bucket), Pass::At(start + milliseconds(140)));
     assert_eq!(bucket.0, 3);
 }
 

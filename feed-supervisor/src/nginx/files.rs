@@ -182,6 +182,9 @@ impl Files {
     }
 
     /// Writes a configuration to a file of its own, and removes those that nothing needs any more.
+    ///
+    /// Its bytes are on disk then, its name perhaps not: a machine that fails before [`Self::keep`] may come back with
+    /// or without this file, and with the name that nginx reads set to it or not, in that order. Each is all right.
     pub fn write<'a>(
         &self,
         generation: Generation,
@@ -199,7 +202,7 @@ impl Files {
             writer.into_inner()?.sync_all()
         });
         written.map_err(|source| FilesError::File { action: "write", path: new.clone(), source })?;
-        self.replace(&new, &path)
+        replace(&new, &path)
     }
 
     /// Makes a configuration the one that nginx reads.
@@ -207,9 +210,11 @@ impl Files {
         self.point("nginx.conf", generation)
     }
 
-    /// Remembers that a configuration is confirmed, and removes all others.
+    /// Remembers that a configuration is confirmed, so that even a failure of the machine leaves it, and removes all others.
     pub fn keep(&self, generation: Generation) -> Result<(), FilesError> {
+        sync(self.workdir.join("generations"))?;
         self.point("confirmed", generation)?;
+        sync(self.workdir.clone())?;
         self.prune(&BTreeSet::from([generation]))
     }
 
@@ -238,13 +243,7 @@ impl Files {
             path: new.clone(),
             source,
         })?;
-        self.replace(&new, &path)
-    }
-
-    fn replace(&self, new: &Path, path: &Path) -> Result<(), FilesError> {
-        let directory = path.parent().unwrap_or(&self.workdir);
-        let replaced = fs::rename(new, path).and_then(|()| File::open(directory)?.sync_all());
-        replaced.map_err(|source| FilesError::File { action: "replace", path: path.to_owned(), source })
+        replace(&new, &path)
     }
 
     /// The generation that a name points to.
@@ -281,6 +280,17 @@ fn remove(path: PathBuf) -> Result<(), FilesError> {
         }
         _ => Ok(()),
     }
+}
+
+fn replace(new: &Path, path: &Path) -> Result<(), FilesError> {
+    let replaced = fs::rename(new, path);
+    replaced.map_err(|source| FilesError::File { action: "replace", path: path.to_owned(), source })
+}
+
+/// Brings the names in a directory to disk.
+fn sync(path: PathBuf) -> Result<(), FilesError> {
+    let synced = File::open(&path).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| FilesError::File { action: "sync", path, source })
 }
 
 /// What a symlink in the workdir holds: relative, so that it is right wherever a neighbour mounts the volume.
