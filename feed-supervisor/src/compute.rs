@@ -157,3 +157,6 @@ async fn known_differently(
     let known = nginx.wait_for(is_new).await.map_err(|_| ComputeError::Unheard)?;
     known.clone().ok_or(ComputeError::Unheard)
 }
+
+#[cfg(test)]
+mod tests;

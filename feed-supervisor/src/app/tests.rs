@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener as StdTcpListener};
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::{Signal, kill};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -12,7 +13,8 @@ use super::*;
 use crate::config;
 use crate::nginx::confirm;
 use crate::nginx::fixture::port::Port;
-use crate::nginx::fixture::{PATIENCE, Place};
+use crate::nginx::fixture::{PATIENCE, Place, eventually};
+use crate::nginx::process;
 use crate::runtime::shutdown::Phase;
 
 const INGRESS: &str = "
@@ -180,6 +182,26 @@ async fn the_grace_period_bounds_the_end() {
     let expected = "nginx had not finished within 200ms (--shutdown-grace-period)";
     assert_eq!(run.end().await, Err(expected.into()));
     assert_eq!(feed.place.master(), None);
+}
+
+#[tokio::test]
+async fn a_lost_worker_does_not_hold_the_end_up() {
+    let feed = Feed::new("");
+    let backend = feed.slow_backend().await;
+    let mut run = feed.run();
+    feed.ready().await;
+    let port = feed.place.http_port;
+    let unanswered = tokio::spawn(async move { get(port, "slow.example", "/").await });
+    let _stream = timeout(PATIENCE, backend.accept()).await.unwrap().unwrap();
+    let master = feed.place.master().unwrap();
+    let worker = process::accepting_workers(master)[0];
+    kill(worker, Signal::SIGKILL).unwrap();
+    assert_eq!(unanswered.await.unwrap().unwrap_or_default(), "");
+    eventually("another worker", || process::accepting_workers(master).iter().any(|other| *other != worker))
+        .await;
+    feed.ready().await;
+    run.trigger.drain();
+    assert_eq!(run.end().await, Ok(()));
 }
 
 #[tokio::test]

@@ -59,3 +59,35 @@ fn condition(version: Version) -> Condition {
     }
     Condition::Unhealthy(format!("nginx {version} is too old: {} or newer is needed", Version::OLDEST))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nginx::fixture::Place;
+
+    #[tokio::test]
+    async fn the_options_follow_the_version() {
+        let (known, health) = (watch::Sender::new(Known::default()), Health::new());
+        let (told, mut options) = watch::channel(None);
+        let config = Place::new().config("--manifests=/").nginx;
+        let following = tokio::spawn(follow(config, known.subscribe(), told, health.clone()));
+        let mut option_with = async |version| {
+            known.send_modify(|known| known.version = Some(version));
+            options.changed().await.unwrap();
+            options.borrow_and_update().clone().unwrap().keepalive_min_timeout
+        };
+        assert!(!option_with(Version(1, 22, 1)).await);
+        assert!(option_with(Version(1, 30, 6)).await);
+        assert!(!option_with(Version(1, 14, 0)).await);
+        assert_eq!(health.unhealthy(), ["nginx 1.14.0 is too old: 1.18.0 or newer is needed"]);
+        assert!(option_with(Version(1, 31, 0)).await);
+        assert_eq!(health.unhealthy(), [] as [&str; 0]);
+        following.abort();
+    }
+
+    #[test]
+    fn a_limit_of_open_files_is_no_more_than_the_kernel_gives() {
+        let limit = open_file_limit().unwrap_or(u64::MAX);
+        assert!(limit >= 256, "{limit}");
+    }
+}

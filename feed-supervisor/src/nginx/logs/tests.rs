@@ -66,3 +66,21 @@ async fn a_child_that_ends_has_its_complaint_told() {
     assert_eq!(told.await.unwrap().as_deref(), Some("bind() failed"));
     running.abort();
 }
+
+#[tokio::test]
+async fn a_master_that_loses_a_worker_is_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("errors.sock");
+    let (logs, follower, mut emergencies) = Logs::bind(&path).unwrap();
+    let running = tokio::spawn(logs.run());
+    let nginx = UnixDatagram::unbound().unwrap();
+    for line in
+        ["[alert] 7#7: worker process 8 exited on signal 9", "[alert] 9#9: other", "[emerg] 1#1: last"]
+    {
+        nginx.send_to(line.as_bytes(), &path).await.unwrap();
+    }
+    emergencies.recv().await.unwrap();
+    assert!(follower.has_lost_a_worker(Pid::from_raw(7)));
+    assert!(!follower.has_lost_a_worker(Pid::from_raw(9)));
+    running.abort();
+}

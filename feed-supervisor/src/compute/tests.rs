@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use feed_reconcile::nginx::Generation;
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::nginx::fixture::Place;
+use crate::runtime::source::{self, Change, SourceWriter};
+
+const RESYNC_PERIOD: Duration = Duration::from_mins(15);
+
+struct Running {
+    writer: SourceWriter,
+    nginx: watch::Sender<Option<NginxOptions>>,
+    computed: mpsc::Receiver<Computed>,
+    options: NginxOptions,
+    task: JoinHandle<Result<Infallible, ComputeError>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Running {
+    fn start(template: Option<&str>) -> Self {
+        let (writer, reader) = source::channel(&BTreeSet::new());
+        let (nginx, known) = watch::channel(None);
+        let (sender, computed) = mpsc::channel(1);
+        let recipe = Recipe { options: Options::default(), template: template.map(ToOwned::to_owned) };
+        let task = tokio::spawn(run(reader, recipe, known, RESYNC_PERIOD, sender));
+        Self { writer, nginx, computed, options: Place::new().options(), task }
+    }
+
+    /// An Ingress of that name, without rules, comes.
+    fn comes(&self, name: &str) {
+        let metadata =
+            ObjectMeta { namespace: Some("test".into()), name: Some(name.into()), ..ObjectMeta::default() };
+        self.writer.modify(Instant::now(), |state| {
+            state.snapshot.ingresses.insert(Arc::new(Ingress { metadata, ..Ingress::default() }));
+            state.complete = true;
+            Change::Decisive
+        });
+    }
+
+    fn know(&self, keepalive_min_timeout: bool) {
+        self.nginx.send_replace(Some(NginxOptions { keepalive_min_timeout, ..self.options.clone() }));
+    }
+
+    async fn next(&mut self) -> Computed {
+        self.computed.recv().await.unwrap()
+    }
+}
+
+fn text(computed: &Computed) -> String {
+    computed.rendered.as_ref().unwrap().to_text(Generation(1))
+}
+
+#[tokio::test]
+async fn nothing_is_computed_before_the_cluster_and_nginx_are_known() {
+    let mut running = Running::start(None);
+    running.comes("one");
+    tokio::task::yield_now().await;
+    assert!(running.computed.try_recv().is_err());
+    running.know(false);
+    let computed = running.next().await;
+    assert_eq!(computed.ingresses, 1);
+    assert!(computed.changed_at.is_some());
+    running.comes("two");
+    assert_eq!(running.next().await.ingresses, 2);
+}
+
+#[tokio::test]
+async fn another_nginx_gets_another_configuration() {
+    let mut running = Running::start(None);
+    running.know(false);
+    running.comes("one");
+    let before = running.next().await;
+    running.know(true);
+    let after = running.next().await;
+    assert!(
+        !text(&before).contains("keepalive_min_timeout") && text(&after).contains("keepalive_min_timeout")
+    );
+    assert_eq!(after.changed_at, None, "no object has changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_computed_anew_from_time_to_time() {
+    let mut running = Running::start(None);
+    running.know(false);
+    running.comes("one");
+    let first = running.next().await;
+    let before = Instant::now();
+    let again = running.next().await;
+    assert!(before.elapsed() + Duration::from_secs(1) >= RESYNC_PERIOD);
+    assert_eq!((first.rendered, again.changed_at), (again.rendered, None));
+}
+
+#[test]
+fn a_template_is_read_and_tried() {
+    let options = Place::new().options();
+    let missing = Recipe::new(Options::default(), Some("/no/template".into())).unwrap_err().to_string();
+    assert!(missing.starts_with("cannot read the nginx template /no/template: "), "{missing}");
+    for (template, expected) in [("{{ nonsense }}", "`nonsense` is undefined"), ("", "must contain")] {
+        let recipe = Recipe { options: Options::default(), template: Some(template.into()) };
+        let error = recipe.check(options.clone()).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.ends_with("(--nginx-template)"), "{error}");
+    }
+    Recipe { options: Options::default(), template: None }.check(options).unwrap();
+}
