@@ -47,12 +47,12 @@ pub enum Standing {
     Draining,
 }
 
-/// Why a registration failed.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttachFailure {
+pub struct Failure {
     /// A sentence.
     pub why: String,
-    /// Whether the balancer has said no, so that nothing has changed there. Otherwise it may have registered us.
+    /// Whether the balancer has said no, so that nothing has changed there. Otherwise it may have done what was asked.
     pub refused: bool,
 }
 
@@ -66,7 +66,7 @@ pub enum Event<K> {
     /// [`Command::Observe`] has been carried out, or could not be: a sentence.
     Observed(K, Result<Standing, String>),
     /// [`Command::Attach`] has been carried out, or could not be.
-    Attached(K, Result<(), AttachFailure>),
+    Attached(K, Result<(), Failure>),
     /// [`Command::Detach`] has been carried out, or could not be: a sentence.
     Detached(K, Result<(), String>),
     /// [`Command::Release`] has been carried out, or could not be: a sentence.

@@ -1,5 +1,7 @@
 //! Wiring: everything that is spawned is spawned here, and here is the order in which the process begins and ends.
 
+mod frontends;
+mod leave;
 mod prepare;
 mod publish;
 mod tasks;
@@ -10,8 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::sleep;
-use tracing::{error, warn};
+use tracing::warn;
 
 use self::prepare::Prepared;
 use self::tasks::Tasks;
@@ -19,8 +20,8 @@ use crate::board::{Board, NginxPage};
 use crate::compute::{self, ComputeError};
 use crate::config::Config;
 use crate::control::{Control, ControlError, Events};
-use crate::frontend;
-use crate::nginx::executor::{Channels, Mode, Nginx, TakeOverError};
+use crate::frontend::runner::{Runner, View};
+use crate::nginx::executor::{Channels, Mode, TakeOverError};
 use crate::nginx::files::{FilesError, Lock};
 use crate::nginx::leave::LeaveError;
 use crate::nginx::logs::LogsError;
@@ -29,7 +30,6 @@ use crate::nginx::probe::ProbeError;
 use crate::nginx::{facts, stats};
 use crate::reaper;
 use crate::runtime::admin::{AdminError, Pages};
-use crate::runtime::health::Condition;
 use crate::runtime::kubernetes::ClientError;
 use crate::runtime::shutdown::{self, Shutdown, Trigger};
 use crate::runtime::source::manifests::ManifestError;
@@ -67,11 +67,14 @@ pub enum AppError {
     Aborted,
     #[error("nginx had not finished within {0:?} (--shutdown-grace-period)")]
     GracePeriodOver(Duration),
+    #[error("left while attached to {0}")]
+    LeftBehind(String),
     #[error(transparent)]
     Leave(#[from] LeaveError),
 }
 
-/// Serves until the process is told to end, and then leaves: nothing is ready any more, requests are finished, then nginx.
+/// Serves until the process is told to end, and then leaves: nothing is ready any more, the load balancers are left, requests
+/// are finished, then nginx.
 ///
 /// # Errors
 ///
@@ -83,26 +86,40 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 
 async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Result<(), AppError> {
     let prepared = Prepared::new(&config).await?;
-    let (nginx, health) = (Arc::clone(&prepared.nginx), prepared.health.clone());
-    let mut tasks = Tasks::default();
-    let serving = Serving::begin(&config, prepared, &mut tasks, &shutdown)?;
-    let Serving { control, events, mut executor, mut publisher, lock: _lock } = serving;
+    let (nginx, frontend) = (Arc::clone(&prepared.nginx), frontends::open(&config));
+    let (health, metrics) = (prepared.health.clone(), prepared.ingress_metrics.clone());
+    let kind = frontends::kind(&config.frontend);
+    let (runner, view) = Runner::new(kind, &*frontend, frontends::settings(&config), health, metrics);
 
-    let ended = tokio::select! {
-        biased;
-        () = shutdown.draining() => Ok(()),
-        Err(error) = control.run(events) => Err(AppError::from(error)),
-        (task, why) = tasks.failed() => Err(AppError::Task { task, why }),
-        ended = &mut executor => Err(unexpected("what acts on nginx", ended)),
-        ended = &mut publisher => Err(unexpected("what writes Ingress status", ended)),
+    let mut tasks = Tasks::default();
+    let serving = Serving::begin(&config, prepared, view, &mut tasks, &shutdown)?;
+    let Serving { control, events, mut executor, mut publisher, ready, busy, lock: _lock } = serving;
+    let server = leave::Ending { nginx: &nginx, busy };
+    let membership = runner.run(&server, ready, shutdown.clone());
+
+    let until_told = async {
+        let ended = tokio::select! {
+            biased;
+            () = shutdown.draining() => Ok(()),
+            Err(error) = control.run(events) => Err(AppError::from(error)),
+            (task, why) = tasks.failed() => Err(AppError::Task { task, why }),
+            ended = &mut executor => Err(unexpected("what acts on nginx", ended)),
+            ended = &mut publisher => Err(unexpected("what writes Ingress status", ended)),
+        };
+        if let Err(error) = &ended {
+            warn!("Leaving: {error}.");
+        }
+        trigger.drain();
+        if !publisher.is_finished() {
+            tokio::select! {
+                _ = publisher => {}
+                () = shutdown.aborting() => {}
+            }
+        }
+        ended
     };
-    if let Err(error) = &ended {
-        warn!("Leaving: {error}.");
-    }
-    trigger.drain();
-    health.report("shutdown", Condition::NotReady("this process is about to end".into()));
-    let left = leave(&nginx, [executor, publisher], config.shutdown_grace_period, &mut shutdown).await;
-    ended.and(left)
+    let (ended, left) = futures::join!(until_told, membership);
+    ended.and(leave::verdict(left, config.shutdown_grace_period))
 }
 
 /// What runs until the process is told to end.
@@ -112,6 +129,10 @@ struct Serving {
     executor: JoinHandle<()>,
     /// What tells others where the Ingresses are served.
     publisher: JoinHandle<()>,
+    /// Whether nginx serves what it should.
+    ready: watch::Receiver<bool>,
+    /// Closed as soon as nobody acts on nginx any more.
+    busy: watch::Receiver<()>,
     lock: Lock,
 }
 
@@ -119,6 +140,7 @@ impl Serving {
     fn begin(
         config: &Config,
         prepared: Prepared,
+        view: View,
         tasks: &mut Tasks,
         shutdown: &Shutdown,
     ) -> Result<Self, AppError> {
@@ -137,11 +159,10 @@ impl Serving {
         } = prepared;
         let board = Board::new(health.clone(), ingress_metrics.clone());
         let freshness = source.reader().freshness().clone();
-        ingress_metrics.frontends_attached(0);
 
         let page = {
             let (board, known) = (board.clone(), nginx.known.subscribe());
-            let (mode, frontends) = (mode_name(&nginx.mode), frontend::page(&config.frontend));
+            let (mode, frontends) = (mode_name(&nginx.mode), view.status);
             Arc::new(move || {
                 let known = known.borrow().clone();
                 let nginx = NginxPage {
@@ -149,7 +170,7 @@ impl Serving {
                     pid: known.master.map(|master| master.pid().as_raw()),
                     version: known.version.map(|version| version.to_string()),
                 };
-                board.page(&nginx, freshness.age().map(|age| age.as_secs_f64()), &frontends)
+                board.page(&nginx, freshness.age().map(|age| age.as_secs_f64()), &frontends.borrow())
             })
         };
         tasks.spawn("the endpoint for health and metrics", {
@@ -167,11 +188,10 @@ impl Serving {
         let client = source.client();
         let reader = source.spawn(tasks);
         let publisher = tokio::spawn(publish::run(
-            config.frontend.clone(),
+            config.frontend.lease().cloned().zip(client),
             config.options.adoption.clone(),
-            client,
             reader.subscribe(),
-            board.readiness(),
+            view.endpoints,
             shutdown.clone(),
         ));
         tasks.spawn(
@@ -189,50 +209,26 @@ impl Serving {
             tasks.spawn_endless("the collector of orphans", reaper::run());
         }
         let live_file = nginx.files.live().to_string_lossy().into_owned();
-        let executor =
-            tokio::spawn(Arc::clone(&nginx).run(Channels { commands: given, emergencies, events }));
+        let (acting, busy) = watch::channel(());
+        let executor = tokio::spawn(async move {
+            nginx.run(Channels { commands: given, emergencies, events }).await;
+            drop(acting);
+        });
         let reload = &config.reload;
         let bucket = Box::new(Tokens::new(reload.update_burst, reload.update_period));
         let settings = prepare::settings(config);
+        let ready = board.readiness();
         let control = Control::begin(settings, found, bucket, commands, board, live_file)?;
         Ok(Self {
             control,
             events: Events { computed: computed_events, nginx: nginx_events },
             executor,
             publisher,
+            ready,
+            busy,
             lock,
         })
     }
-}
-
-/// Ends nginx, in time or by force.
-async fn leave(
-    nginx: &Nginx,
-    ending: [JoinHandle<()>; 2],
-    grace_period: Duration,
-    shutdown: &mut Shutdown,
-) -> Result<(), AppError> {
-    let graceful = async {
-        for task in ending {
-            if !task.is_finished()
-                && let Err(error) = task.await
-            {
-                error!(%error, "A task has failed.");
-            }
-        }
-        nginx.leave().await
-    };
-    let left = tokio::select! {
-        left = graceful => left.map_err(AppError::from),
-        () = shutdown.aborting() => Err(AppError::Aborted),
-        () = sleep(grace_period) => Err(AppError::GracePeriodOver(grace_period)),
-    };
-    if left.is_err()
-        && let Err(error) = nginx.abort().await
-    {
-        error!(%error, "nginx cannot be ended.");
-    }
-    left
 }
 
 fn unexpected(task: &'static str, ended: Result<(), JoinError>) -> AppError {

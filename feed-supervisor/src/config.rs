@@ -116,6 +116,16 @@ pub enum Frontend {
     Static(StaticFrontend),
 }
 
+impl Frontend {
+    /// Which of several replicas writes Ingress status, if it is written.
+    pub fn lease(&self) -> Option<&LeaseConfig> {
+        match self {
+            Self::None => None,
+            Self::Static(balancers) => Some(&balancers.lease),
+        }
+    }
+}
+
 /// Load balancers that others look after; Ingress status names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticFrontend {

@@ -1,26 +1,54 @@
-//! Through what the clients come.
+//! Through what the clients come: one implementation of [`Frontend`] for each kind, and one [`runner`] that joins and leaves.
 //!
-//! `none` and `static` have nothing to join or to leave: others look after their load balancers, if there are any.
+//! No frontend decides or waits: when to call it, and how often, is [`feed_reconcile::membership`]'s business.
+
+pub mod fixed;
+mod page;
+pub mod runner;
+
+use std::collections::BTreeSet;
 
 use feed_reconcile::desired::Scheme;
+use feed_reconcile::membership::{Failure, Standing};
 use feed_reconcile::options::Endpoint;
-use serde_json::{Value, json};
+use futures::future::BoxFuture;
 
-use crate::config::Frontend;
+/// What a call to a load balancer comes to.
+pub type Call<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
-/// What `/status` shows of the frontends.
-pub fn page(frontend: &Frontend) -> Value {
-    match frontend {
-        Frontend::None => json!([]),
-        Frontend::Static(balancers) => {
-            let page = |(scheme, endpoint): &(Scheme, Endpoint)| {
-                let endpoint = match endpoint {
-                    Endpoint::Ip(address) => address.to_string(),
-                    Endpoint::Name(host) => host.to_string(),
-                };
-                json!({ "kind": "static", "scheme": scheme.as_str(), "endpoint": endpoint })
-            };
-            balancers.endpoints.iter().map(page).collect()
-        }
+/// One kind of load balancers. Every call has a time limit of its own, and can be repeated without harm.
+pub trait Frontend: Send + Sync {
+    /// Finds the load balancers that we belong to.
+    fn endpoints(&self) -> Call<'_, Listing>;
+
+    /// Looks how a load balancer sees us.
+    fn observe<'a>(&'a self, name: &'a str) -> Call<'a, Standing>;
+
+    /// Registers with a load balancer.
+    fn attach<'a>(&'a self, name: &'a str) -> Call<'a, ()>;
+
+    /// Makes a load balancer send nothing new.
+    fn detach<'a>(&'a self, name: &'a str) -> Call<'a, ()>;
+
+    /// Removes what a load balancer still has of us once the requests are done; only where that is something else than
+    /// to detach.
+    fn release<'a>(&'a self, _name: &'a str) -> Call<'a, ()> {
+        Box::pin(async { Ok(()) })
     }
+
+    /// Undoes on this machine what attaching has changed.
+    fn clean_up(&self) -> Call<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The load balancers that we belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The names by which they are attached to.
+    pub balancers: Vec<String>,
+    /// What Ingress status says, by the `sky.uk/frontend-scheme` of the Ingresses.
+    pub endpoints: BTreeSet<(Scheme, Endpoint)>,
+    /// What is odd about them: sentences.
+    pub remarks: Vec<String>,
 }

@@ -12,6 +12,7 @@
 //! | `reloads` | untyped, grows | reloads of nginx that were begun |
 //! | `unhealthy_time` | untyped, grows | seconds during which `/health` was not 200 |
 //! | `frontends_attached` | gauge | load balancers that this process is attached to |
+//! | `frontends_expected` | gauge | load balancers that it should be attached to at least; 0 where that is not checked |
 //! | `configuration_generation` | gauge | generation of the configuration that nginx was last confirmed to serve |
 //! | `configuration_age_seconds` | gauge | time since that was confirmed; absent before |
 //! | `configuration_routes` | gauge | routes in that configuration |
@@ -75,6 +76,7 @@ pub struct IngressMetrics {
     requests: Untyped,
     reloads: Untyped,
     frontends_attached: Gauge,
+    frontends_expected: Gauge,
     generation: Gauge<u64, AtomicU64>,
     routes: Gauge,
     confirmed_at: Arc<Mutex<Option<Instant>>>,
@@ -122,6 +124,11 @@ impl IngressMetrics {
                 to,
                 "frontends_attached",
                 "Load balancers that this process is attached to",
+            ),
+            frontends_expected: add(
+                to,
+                "frontends_expected",
+                "Load balancers that this process should be attached to at least",
             ),
             generation: add(to, "configuration_generation", "Generation of the configuration confirmed last"),
             routes: add(to, "configuration_routes", "Routes in the configuration confirmed last"),
@@ -184,9 +191,10 @@ impl IngressMetrics {
         self.change_to_serving.observe(seen.elapsed().as_secs_f64());
     }
 
-    /// Shows how many frontends this process is attached to.
-    pub fn frontends_attached(&self, attached: usize) {
+    /// Shows how many load balancers this process is attached to, and should be at least.
+    pub fn frontends(&self, attached: usize, expected: usize) {
         self.frontends_attached.set(i64::try_from(attached).unwrap_or(i64::MAX));
+        self.frontends_expected.set(i64::try_from(expected).unwrap_or(i64::MAX));
     }
 
     /// Shows all problems that there are now.

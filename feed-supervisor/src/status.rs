@@ -48,6 +48,8 @@ pub struct StatusWriter {
     client: Client,
     claim: Claim,
     adoption: Adoption,
+    known: watch::Receiver<BTreeSet<(Scheme, Endpoint)>>,
+    /// Those that were known last.
     endpoints: BTreeSet<(Scheme, Endpoint)>,
     /// The Ingresses that are left alone for a while, unless they change.
     resting: BTreeMap<ObjectName, Rest>,
@@ -92,9 +94,9 @@ impl StatusWriter {
         client: Client,
         claim: Claim,
         adoption: Adoption,
-        endpoints: BTreeSet<(Scheme, Endpoint)>,
+        known: watch::Receiver<BTreeSet<(Scheme, Endpoint)>>,
     ) -> Self {
-        Self { client, claim, adoption, endpoints, resting: BTreeMap::new() }
+        Self { client, claim, adoption, known, endpoints: BTreeSet::new(), resting: BTreeMap::new() }
     }
 
     /// Writes whenever this replica may and something is to be written, until the process ends. To be started when the
@@ -103,6 +105,7 @@ impl StatusWriter {
         loop {
             self.claim.held().await;
             let begun = Instant::now();
+            self.look_at_endpoints();
             let snapshot = {
                 let state = state.borrow_and_update();
                 state.complete.then(|| state.snapshot.clone())
@@ -117,8 +120,18 @@ impl StatusWriter {
                 changed = state.changed() => if changed.is_err() {
                     return;
                 },
+                Ok(()) = self.known.changed() => {}
                 () = sleep_until(look_at.unwrap_or(begun)), if look_at.is_some() => {}
             }
+        }
+    }
+
+    /// Takes over which endpoints there are now. What was written before says nothing of new ones.
+    fn look_at_endpoints(&mut self) {
+        let known = self.known.borrow_and_update().clone();
+        if self.endpoints != known {
+            self.endpoints = known;
+            self.resting.clear();
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::leaving::Leaving;
 use super::member::{Call, Member, Retry, Tie};
-use super::{AttachFailure, Command, Event, Jitter, POLL, Settings, Standing};
+use super::{Command, Event, Failure, Jitter, POLL, Settings, Standing};
 
 /// Decides when to join balancers and when to leave them.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl<K: Clone + Ord> Membership<K> {
         member.standing = Some(standing);
     }
 
-    fn attached(&mut self, name: &K, outcome: Result<(), AttachFailure>, now: Instant, jitter: Jitter) {
+    fn attached(&mut self, name: &K, outcome: Result<(), Failure>, now: Instant, jitter: Jitter) {
         let Some(member) = self.members.get_mut(name) else { return };
         let Some(Call::Attaching { first }) = member.call else { return };
         match outcome {
@@ -188,7 +188,7 @@ impl<K: Clone + Ord> Membership<K> {
                 member.due = Some(now);
                 member.retry.why = None;
             }
-            Err(AttachFailure { why, refused }) => {
+            Err(Failure { why, refused }) => {
                 if refused && first {
                     member.tie = Tie::None;
                 }

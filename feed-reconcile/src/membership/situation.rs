@@ -110,7 +110,7 @@ impl<K: fmt::Display> fmt::Display for Problem<K> {
                 write!(f, "attached to {attached} load balancers where {expected} are expected")
             }
             Self::Stuck(name, why) => write!(f, "{name} cannot be left: {why}"),
-            Self::Leaving => f.write_str("leaving"),
+            Self::Leaving => f.write_str("this process is about to end"),
         }
     }
 }

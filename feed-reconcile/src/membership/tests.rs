@@ -257,7 +257,7 @@ fn leaving_goes_in_order() {
     world.balancer("b").drains_in = seconds(1);
     world.requests_take = seconds(3);
     world.event(Event::Leave);
-    assert_eq!(world.problems(), ["leaving"]);
+    assert_eq!(world.problems(), ["this process is about to end"]);
     assert!(!world.is_ready() && world.is_healthy());
     world.run(seconds(100));
     insta::assert_snapshot!(world.trace(), @"
@@ -401,7 +401,7 @@ fn a_deregistration_that_fails_is_tried_until_the_drain_is_over() {
     world.balancer("b").drains_in = seconds(1000);
     world.event(Event::Leave);
     world.run(seconds(30));
-    assert_eq!(world.problems(), ["leaving", "a cannot be left: no answer"]);
+    assert_eq!(world.problems(), ["this process is about to end", "a cannot be left: no answer"]);
     assert!(!world.is_healthy());
     world.run(seconds(100));
     assert_eq!(world.end(), End { left_behind: vec![("a", "no answer".to_owned())], cut_short: None });

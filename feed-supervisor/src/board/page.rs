@@ -8,7 +8,7 @@
 //! | `cluster_state_age_seconds` | for how long the cluster may have changed unseen; `null` before everything was listed |
 //! | `ingresses` | how many are adopted |
 //! | `diagnostics` | problems in the cluster's objects: `code`, `severity`, `object`, `field`, `message`, `help`, `related` |
-//! | `frontends` | the load balancers in front: `kind` and what is known of them |
+//! | `frontends` | the load balancers in front: `kind` (the subcommand), `attached`, `expected`, `balancers` (`name`, `state`, the last call's `error`), the `endpoints` (`scheme`, `endpoint`) that Ingress status names, and `remarks` |
 //! | `last_failure` | the last configuration that was not confirmed, as in `reloads`; `null` if there was none |
 //! | `reloads` | how the last configurations ended, the newest first: `generation`, `at`, `kind` (`start` or `reload`), `outcome`, `duration_seconds`, `routes`, and where it failed `text` (nginx's own), `line` and the `ingresses` behind it |
 

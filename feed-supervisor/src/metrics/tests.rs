@@ -49,7 +49,7 @@ async fn what_happens_is_shown() {
         writing: 2,
         waiting: 3,
     });
-    ingress.frontends_attached(2);
+    ingress.frontends(2, 3);
     let seen = Instant::now();
     tokio::time::advance(Duration::from_millis(500)).await;
     ingress.reload_begun();
@@ -66,28 +66,29 @@ async fn what_happens_is_shown() {
     ingress.diagnostics(&[diagnostic(Code::DuplicateRoute, "b")]);
     tokio::time::advance(Duration::from_mins(1)).await;
     insta::assert_snapshot!(samples(&metrics), @r#"
-        feed_ingress_change_to_serving_seconds_count 1
-        feed_ingress_change_to_serving_seconds_sum 0.5
-        feed_ingress_cluster_state_age_seconds 0.0
-        feed_ingress_configuration_age_seconds 60.0
-        feed_ingress_configuration_generation 42
-        feed_ingress_configuration_routes 123
-        feed_ingress_diagnostics{code="DuplicateRoute",severity="error"} 1
-        feed_ingress_frontends_attached 2
-        feed_ingress_nginx_accepts 100
-        feed_ingress_nginx_connections 4
-        feed_ingress_nginx_connections_reading 1
-        feed_ingress_nginx_connections_waiting 3
-        feed_ingress_nginx_connections_writing 2
-        feed_ingress_nginx_handled 99
-        feed_ingress_nginx_requests 1000
-        feed_ingress_reload_duration_seconds_count 1
-        feed_ingress_reload_duration_seconds_sum 0.25
-        feed_ingress_reload_outcomes_total{outcome="confirmed"} 1
-        feed_ingress_reload_outcomes_total{outcome="refused"} 1
-        feed_ingress_reloads 2
-        feed_ingress_unhealthy_time 0.0
-        "#);
+    feed_ingress_change_to_serving_seconds_count 1
+    feed_ingress_change_to_serving_seconds_sum 0.5
+    feed_ingress_cluster_state_age_seconds 0.0
+    feed_ingress_configuration_age_seconds 60.0
+    feed_ingress_configuration_generation 42
+    feed_ingress_configuration_routes 123
+    feed_ingress_diagnostics{code="DuplicateRoute",severity="error"} 1
+    feed_ingress_frontends_attached 2
+    feed_ingress_frontends_expected 3
+    feed_ingress_nginx_accepts 100
+    feed_ingress_nginx_connections 4
+    feed_ingress_nginx_connections_reading 1
+    feed_ingress_nginx_connections_waiting 3
+    feed_ingress_nginx_connections_writing 2
+    feed_ingress_nginx_handled 99
+    feed_ingress_nginx_requests 1000
+    feed_ingress_reload_duration_seconds_count 1
+    feed_ingress_reload_duration_seconds_sum 0.25
+    feed_ingress_reload_outcomes_total{outcome="confirmed"} 1
+    feed_ingress_reload_outcomes_total{outcome="refused"} 1
+    feed_ingress_reloads 2
+    feed_ingress_unhealthy_time 0.0
+    "#);
 }
 
 #[test]

@@ -30,10 +30,9 @@ pub enum LeaveError {
 }
 
 impl Nginx {
-    /// Finishes requests, and nginx: a child is quit and waited for, the workers that a dead one has left behind are told to
-    /// finish, a neighbour is told that it may stop.
-    pub async fn leave(&self) -> Result<(), LeaveError> {
-        self.requests_done().await;
+    /// Ends nginx gently: a child is quit and waited for, the workers that a dead one has left behind are told to finish, a
+    /// neighbour is told that it may stop.
+    pub async fn stop(&self) -> Result<(), LeaveError> {
         match (&self.mode, self.master()) {
             (Mode::Sidecar, _) => self.files.mark_drained()?,
             (Mode::Child(_), None) => self.end_leftover_workers().await,
@@ -64,7 +63,7 @@ impl Nginx {
     ///
     /// A worker that was killed has left its requests in nginx's counters for ever; then nothing is waited for here:
     /// a quitting nginx finishes its requests as well, it only takes no new ones.
-    async fn requests_done(&self) {
+    pub async fn requests_done(&self) {
         while let Some(master) = self.master() {
             if self.follower.has_lost_a_worker(master.pid()) {
                 warn!(

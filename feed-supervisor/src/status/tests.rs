@@ -10,6 +10,7 @@ struct World {
     script: Script,
     held_until: watch::Sender<Option<Instant>>,
     state: watch::Sender<SourceState>,
+    endpoints: watch::Sender<BTreeSet<(Scheme, Endpoint)>>,
 }
 
 impl World {
@@ -23,9 +24,10 @@ impl World {
             (Scheme::Internal, Endpoint::Ip("192.0.2.1".parse().unwrap())),
             (Scheme::InternetFacing, Endpoint::Name(Host::new("lb.example.com").unwrap())),
         ]);
+        let (endpoints, known) = watch::channel(endpoints);
         let (state, states) = watch::channel(state(ingresses));
-        tokio::spawn(StatusWriter::new(client, claim, adoption, endpoints).run(states));
-        Self { script, held_until, state }
+        tokio::spawn(StatusWriter::new(client, claim, adoption, known).run(states));
+        Self { script, held_until, state, endpoints }
     }
 
     /// The next call, which must write the status of that Ingress.
@@ -91,6 +93,18 @@ async fn an_ingress_that_is_no_longer_ours_loses_our_entries_alone() {
     let mut world = World::new(&[ingress("left", "3", "other", &["198.51.100.7", "192.0.2.1"])]);
     let call = world.patch("left").await;
     assert_eq!(call.body["status"]["loadBalancer"]["ingress"], json!([{"ip": "198.51.100.7"}]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_that_is_found_later_is_written_at_once() {
+    let mut world = World::new(&[ingress("a", "3", "main", &[])]);
+    world.patch("a").await.answer(&ingress("a", "4", "main", &["192.0.2.1"]));
+    world.cluster_has(&[ingress("a", "4", "main", &["192.0.2.1"])]);
+    world.is_quiet_for(Duration::from_secs(5)).await;
+    let replacement = Endpoint::Ip("192.0.2.9".parse().unwrap());
+    world.endpoints.send_replace(BTreeSet::from([(Scheme::Internal, replacement)]));
+    let call = world.patch("a").await;
+    assert_eq!(call.body["status"]["loadBalancer"]["ingress"], json!([{"ip": "192.0.2.9"}]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -202,7 +202,7 @@ impl World {
             Command::Attach(name) => {
                 let balancer = self.balancer(name);
                 let refused = balancer.attach == Fault::Refused;
-                let outcome = balancer.attach.outcome(()).map_err(|why| AttachFailure { why, refused });
+                let outcome = balancer.attach.outcome(()).map_err(|why| Failure { why, refused });
                 if outcome.is_ok() && !balancer.forgets {
                     (balancer.registered, balancer.registered_at) = (true, now);
                 }

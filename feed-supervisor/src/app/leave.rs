@@ -1,0 +1,62 @@
+//! nginx's end, as the machine that leaves load balancers asks for it.
+
+use std::time::Duration;
+
+use feed_reconcile::membership::CutShort;
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use super::AppError;
+use crate::frontend::runner::{Left, Server};
+use crate::nginx::executor::Nginx;
+use crate::nginx::leave::LeaveError;
+
+/// nginx, and who acts on it.
+pub(super) struct Ending<'a> {
+    pub(super) nginx: &'a Nginx,
+    /// Closed as soon as nobody acts on nginx any more.
+    pub(super) busy: watch::Receiver<()>,
+}
+
+impl Server for Ending<'_> {
+    type Error = LeaveError;
+
+    fn finish_requests(&self) -> BoxFuture<'_, ()> {
+        let mut busy = self.busy.clone();
+        Box::pin(async move {
+            while busy.changed().await.is_ok() {}
+            self.nginx.requests_done().await;
+        })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, Result<(), LeaveError>> {
+        Box::pin(self.nginx.stop())
+    }
+
+    fn stop_now(&self) -> BoxFuture<'_, Result<(), LeaveError>> {
+        Box::pin(self.nginx.abort())
+    }
+}
+
+/// Whether leaving went as it should.
+pub(super) fn verdict(left: Left<LeaveError>, grace_period: Duration) -> Result<(), AppError> {
+    let Left { end, stopped } = left;
+    for (balancer, why) in &end.left_behind {
+        error!(balancer, why, "This load balancer was not left: it may still send requests here.");
+    }
+    if let (Err(error), true) = (&stopped, end.cut_short.is_some()) {
+        error!(%error, "nginx cannot be ended.");
+    }
+    match end.cut_short {
+        Some(CutShort::Aborted) => return Err(AppError::Aborted),
+        Some(CutShort::GracePeriodOver) => return Err(AppError::GracePeriodOver(grace_period)),
+        None => stopped?,
+    }
+    if end.left_behind.is_empty() {
+        info!("Left.");
+        return Ok(());
+    }
+    let names: Vec<&str> = end.left_behind.iter().map(|(name, _)| name.as_str()).collect();
+    Err(AppError::LeftBehind(names.join(", ")))
+}

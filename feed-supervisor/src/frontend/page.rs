@@ -1,0 +1,114 @@
+//! What operators see of the load balancers: health, metrics, `/status`, and the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use feed_reconcile::desired::Scheme;
+use feed_reconcile::membership::{Bond, MemberSituation, Problem, Situation};
+use feed_reconcile::options::Endpoint;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::Listing;
+use crate::metrics::IngressMetrics;
+use crate::runtime::health::{Condition, Health};
+
+/// Shows how things stand.
+#[derive(Debug)]
+pub(super) struct Page {
+    kind: &'static str,
+    health: Health,
+    metrics: IngressMetrics,
+    status: watch::Sender<Value>,
+    endpoints: watch::Sender<BTreeSet<(Scheme, Endpoint)>>,
+    remarks: Vec<String>,
+    problems: Vec<String>,
+    members: BTreeMap<String, (Bond, Option<String>)>,
+}
+
+impl Page {
+    pub(super) fn new(
+        kind: &'static str,
+        health: Health,
+        metrics: IngressMetrics,
+        status: watch::Sender<Value>,
+        endpoints: watch::Sender<BTreeSet<(Scheme, Endpoint)>>,
+    ) -> Self {
+        let (remarks, problems, members) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { kind, health, metrics, status, endpoints, remarks, problems, members }
+    }
+
+    /// Shows what was found.
+    pub(super) fn listing(&mut self, listing: &Listing) {
+        for remark in listing.remarks.iter().filter(|remark| !self.remarks.contains(remark)) {
+            warn!("{remark}");
+        }
+        self.remarks.clone_from(&listing.remarks);
+        self.endpoints.send_if_modified(|known| {
+            let is_new = *known != listing.endpoints;
+            known.clone_from(&listing.endpoints);
+            is_new
+        });
+    }
+
+    /// Shows how things stand.
+    pub(super) fn situation(&mut self, situation: &Situation<String>) {
+        self.metrics.frontends(situation.attached, situation.expected);
+        self.health.report("frontends", condition(&situation.problems));
+        let problems: Vec<String> = situation.problems.iter().map(ToString::to_string).collect();
+        for problem in problems.iter().filter(|problem| !self.problems.contains(problem)) {
+            warn!("{problem}");
+        }
+        self.problems = problems;
+        for member in &situation.members {
+            self.log(member);
+        }
+        let endpoints: Vec<Value> = self.endpoints.borrow().iter().map(endpoint).collect();
+        self.status.send_replace(json!({
+            "kind": self.kind,
+            "attached": situation.attached,
+            "expected": situation.expected,
+            "balancers": situation.members.iter().map(|member| json!({
+                "name": member.name,
+                "state": member.bond.as_str(),
+                "error": member.error,
+            })).collect::<Vec<_>>(),
+            "endpoints": endpoints,
+            "remarks": self.remarks,
+        }));
+    }
+}
+
+impl Page {
+    /// Logs what is new of a load balancer.
+    fn log(&mut self, member: &MemberSituation<String>) {
+        let MemberSituation { name, bond, error } = member;
+        let known = self.members.insert(name.clone(), (*bond, error.clone()));
+        let (known_bond, known_error) = known.unwrap_or((Bond::None, None));
+        if known_bond != *bond {
+            info!(balancer = name, state = bond.as_str(), "What a load balancer does with us has changed.");
+        }
+        if let Some(error) = error.as_ref().filter(|_| known_error != *error) {
+            warn!(balancer = name, error, "A call to a load balancer has failed, and is made again.");
+        }
+    }
+}
+
+fn condition(problems: &[Problem<String>]) -> Condition {
+    let sentence = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let takes_readiness = problems.iter().any(Problem::takes_readiness);
+    match (takes_readiness, problems.iter().any(Problem::is_unhealthy)) {
+        (false, false) => Condition::Good,
+        (true, false) => Condition::NotReady(sentence),
+        (false, true) => Condition::Unhealthy(sentence),
+        (true, true) => Condition::Down(sentence),
+    }
+}
+
+fn endpoint((scheme, endpoint): &(Scheme, Endpoint)) -> Value {
+    let endpoint = match endpoint {
+        Endpoint::Ip(address) => address.to_string(),
+        Endpoint::Name(host) => host.to_string(),
+    };
+    json!({ "scheme": scheme.as_str(), "endpoint": endpoint })
+}
