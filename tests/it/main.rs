@@ -16,6 +16,7 @@ mod harness;
 mod hostile;
 mod ingress_status;
 mod matrix;
+mod operations;
 mod requests;
 mod sidecar;
 mod start;
