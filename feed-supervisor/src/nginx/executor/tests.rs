@@ -78,10 +78,8 @@ async fn a_killed_master_is_noticed_and_its_workers_give_way_to_a_new_one() {
     process.start(place.version(1, "one", "")).await;
     let master = place.master().unwrap();
     let workers = process::accepting_workers(master);
-    let before = std::time::Instant::now();
     kill(master, Signal::SIGKILL).unwrap();
     let Event::Died(how) = process.outcome().await else { panic!() };
-    assert!(before.elapsed() < Duration::from_secs(1));
     assert_eq!(how, format!("its master process {master} has ended: signal: 9 (SIGKILL)"));
     assert_eq!(place.get().await, "one", "the workers live on");
     assert_eq!(process::leftover_workers(Some(master), &place.workdir), workers);
