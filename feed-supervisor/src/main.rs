@@ -35,7 +35,7 @@ fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 
 fn write_first_configuration(config: &BootstrapConfig) -> Result<(), Box<dyn Error>> {
     let first = bootstrap::bootstrap(&config.nginx)?;
-    info!("nginx can start with {first}");
+    info!("nginx can start with {first}.");
     Ok(())
 }
 
