@@ -17,9 +17,8 @@ use crate::metrics::IngressMetrics;
 use crate::nginx::content::Content;
 use crate::nginx::executor::{Known, Mode, Nginx};
 use crate::nginx::files::{Files, Lock};
-use crate::nginx::leftover::end_workers;
-use crate::nginx::logs::{Emergency, Logs};
-use crate::nginx::master::{Program, read_pid};
+use crate::nginx::logs::{Emergency, Follower, Logs};
+use crate::nginx::master::Program;
 use crate::nginx::probe::{self, Version};
 use crate::nginx::status_port::StatusPort;
 use crate::nginx::{facts, ports};
@@ -48,6 +47,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// What exists already is touched last, when nothing else can go wrong.
     pub(super) async fn new(config: &Config) -> Result<Self, AppError> {
         let version =
             if config.nginx.is_sidecar() { None } else { Some(probe::version(&config.nginx.binary).await?) };
@@ -55,36 +55,25 @@ impl Prepared {
         recipe.check(facts::options(&config.nginx, version.unwrap_or(Version::OLDEST)))?;
         let admin = Admin::bind(config.health_port).await?;
 
-        let files = Files::new(config.nginx.workdir(), config.nginx.is_sidecar());
-        files.prepare()?;
-        let lock = files.lock()?;
-        files.clear_drained()?;
-        let (logs, follower, emergencies) = Logs::bind(&files.errors_socket())?;
-        let (known, _) = watch::channel(Known { master: None, version });
-        let nginx = Nginx {
-            mode: mode(config, &files, version),
-            files: Arc::new(files),
-            pid_file: config.nginx.pid_file().to_owned(),
-            status: StatusPort(config.nginx.status_port()),
-            http_port: config.nginx.http_port(),
-            confirm_timeout: config.reload.confirm_timeout,
-            follower,
-            known,
-        };
-        let found = nginx.take_over().await?;
-        if matches!((&nginx.mode, found.running), (Mode::Child(_), Running::No)) {
-            end_workers(read_pid(&nginx.pid_file), nginx.files.workdir()).await;
-            ports::check_free(config.nginx.http_port(), "--ingress-port")?;
-            ports::check_free(config.nginx.status_port(), "--ingress-health-port")?;
-        }
-
         let health = Health::new();
         // The board replaces this as soon as it is told something; until then nobody may be told to send requests.
         health.report("nginx", Condition::NotReady("feed-ingress is starting".into()));
         let mut metrics = Metrics::new("feed_ingress");
         let source = Source::open(config, &mut metrics, &health).await?;
         let ingress_metrics = IngressMetrics::register(&mut metrics, &health, source.reader().freshness());
-        let nginx = Arc::new(nginx);
+
+        let files = Files::new(config.nginx.workdir(), config.nginx.is_sidecar());
+        files.prepare()?;
+        let lock = files.lock()?;
+        files.clear_drained()?;
+        let (logs, follower, emergencies) = Logs::bind(&files.errors_socket())?;
+        let nginx = Arc::new(nginx(config, files, version, follower));
+        let found = nginx.take_over().await?;
+        if matches!((&nginx.mode, found.running), (Mode::Child(_), Running::No)) {
+            nginx.end_leftover_workers().await;
+            ports::check_free(config.nginx.http_port(), "--ingress-port")?;
+            ports::check_free(config.nginx.status_port(), "--ingress-health-port")?;
+        }
         Ok(Self {
             nginx,
             found,
@@ -98,6 +87,20 @@ impl Prepared {
             source,
             lock,
         })
+    }
+}
+
+fn nginx(config: &Config, files: Files, version: Option<Version>, follower: Follower) -> Nginx {
+    let (known, _) = watch::channel(Known { master: None, version });
+    Nginx {
+        mode: mode(config, &files, version),
+        files: Arc::new(files),
+        pid_file: config.nginx.pid_file().to_owned(),
+        status: StatusPort(config.nginx.status_port()),
+        http_port: config.nginx.http_port(),
+        confirm_timeout: config.reload.confirm_timeout,
+        follower,
+        known,
     }
 }
 

@@ -194,7 +194,7 @@ impl Nginx {
     }
 
     /// Ends the workers of a child's master that has died.
-    pub(super) async fn end_leftover_workers(&self) {
+    pub async fn end_leftover_workers(&self) {
         leftover::end_workers(read_pid(&self.pid_file), self.files.workdir()).await;
     }
 
