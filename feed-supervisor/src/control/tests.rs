@@ -90,6 +90,10 @@ impl Drop for Feed {
 
 impl Feed {
     async fn start(place: &Place) -> Self {
+        Self::start_with(place, SETTINGS).await
+    }
+
+    async fn start_with(place: &Place, settings: Settings) -> Self {
         let mut process = place.process(Mode::Child(place.program().await));
         let found = process.nginx.take_over().await.unwrap();
         process.run();
@@ -101,7 +105,7 @@ impl Feed {
         let live_file = process.nginx.files.live().to_string_lossy().into_owned();
         let commands = process.commands.clone();
         let control =
-            Control::begin(SETTINGS, found, Box::new(bucket), commands, board.clone(), live_file).unwrap();
+            Control::begin(settings, found, Box::new(bucket), commands, board.clone(), live_file).unwrap();
         let (computed, events) = mpsc::channel(1);
         let (_, unused) = mpsc::channel(1);
         let events = Events { computed: events, nginx: std::mem::replace(&mut process.outcomes, unused) };
@@ -344,4 +348,24 @@ async fn a_template_that_cannot_be_rendered_changes_nothing() {
     eventually("it is said", || feed.problems() == "the template is broken; what was served last still is")
         .await;
     assert!(feed.is_ready());
+}
+
+#[tokio::test]
+async fn an_nginx_that_does_not_react_is_told_to_go_back() {
+    let place = Place::new();
+    let settings = Settings { confirm_timeout: Duration::from_secs(2), ..SETTINGS };
+    let feed = Feed::start_with(&place, settings).await;
+    feed.ask(&place, &[ONE]).await;
+    feed.serves(1).await;
+    let master = place.master().unwrap();
+    kill(master, Signal::SIGSTOP).unwrap();
+    feed.ask(&place, &[ONE, TWO]).await;
+    let said =
+        "configuration 2 could not be applied: nginx has not confirmed it within 2s; 1 is served instead";
+    eventually("it is said", || feed.problems().contains(said)).await;
+    eventually("the name is back", || place.files().left().unwrap().named == Some(Generation(1))).await;
+    assert!(feed.is_ready(), "its workers serve on");
+    kill(master, Signal::SIGCONT).unwrap();
+    eventually("it is back", || feed.problems() == said).await;
+    assert_eq!(served(&place).await, Generation(1));
 }
