@@ -20,16 +20,17 @@ demo: ## Serve manifests/demo with a real nginx, until Ctrl-C
 
 test: test-unit test-end-to-end ## Run all tests, the fastest first
 
-test-unit: setup ## Run the tests that need nothing but Rust
+# Of the whole workspace always, so that dependencies are built once: with the features that all members ask for.
+test-unit: setup ## Run the tests of the libraries
 	cargo test --package feed-reconcile
-	cargo test --package feed-supervisor
+	cargo test --workspace --lib --bins --examples
 
 test-end-to-end: setup ## Run the real binary against nginx 1.22 and 1.30 and a real control plane
 	tests/nginx/fetch
 	tests/crossplane/install
 	tests/control-plane/build || test "$$CI" != true
-	cargo build --package feed-supervisor
-	FEED_INGRESS_BINARY=$(target)/debug/feed-ingress cargo test --package feed-tests
+	cargo build --workspace --bins --tests
+	FEED_INGRESS_BINARY=$(target)/debug/feed-ingress cargo test --workspace --test '*'
 
 lint: ## Check the format, clippy's opinion and the documentation
 	@tests/setup build
