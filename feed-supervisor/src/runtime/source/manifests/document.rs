@@ -1,5 +1,6 @@
 //! One document of a manifest file: the text, and the objects in it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use feed_reconcile::key::{ObjectKind, ObjectName};
@@ -12,15 +13,18 @@ use serde_path_to_error::Segment;
 use super::position::{self, Position, Step};
 use crate::runtime::source::object::{TLS_SECRET, Tracked};
 
-/// The text of one document, and the line of the file at which it begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The text of one document, and where in the file it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text<'a> {
     pub(super) text: &'a str,
+    /// The line at which it begins, from 1.
     pub(super) first_line: usize,
+    /// The bytes that it takes up.
+    pub(super) range: Range<usize>,
 }
 
 /// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Syntax {
     Yaml,
     /// One document a file.
@@ -85,14 +89,12 @@ pub(super) struct Problem {
 ///
 /// YAML's mark between documents is `---` at the beginning of a line, wherever it stands: it ends even a block of text.
 pub(super) fn split(text: &str, syntax: Syntax) -> Vec<Text<'_>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if syntax == Syntax::Json {
-        return vec![Text { text, first_line: 1 }];
-    }
+    let begin = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut documents = Vec::new();
-    let (mut start, mut first_line, mut end) = (0, 1, 0);
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        if is_mark(line) {
+    let (mut start, mut first_line, mut end) = (begin, 1, begin);
+    let lines = text.get(begin..).unwrap_or_default().split_inclusive('\n');
+    for (index, line) in lines.enumerate() {
+        if syntax == Syntax::Yaml && is_mark(line) {
             documents.push((start..end, first_line));
             // A mark that stands alone is no part of the document after it.
             let alone = line.trim_end() == "---";
@@ -101,12 +103,11 @@ pub(super) fn split(text: &str, syntax: Syntax) -> Vec<Text<'_>> {
         end += line.len();
     }
     documents.push((start..end, first_line));
-    let documents =
-        documents.into_iter().filter_map(|(range, first_line)| Some((text.get(range)?, first_line)));
-    documents
-        .filter(|(text, _)| !is_blank(text))
-        .map(|(text, first_line)| Text { text, first_line })
-        .collect()
+    let documents = documents.into_iter().filter_map(|(range, first_line)| {
+        let text = text.get(range.clone())?;
+        (syntax == Syntax::Json || !is_blank(text)).then_some(Text { text, first_line, range })
+    });
+    documents.collect()
 }
 
 fn is_mark(line: &str) -> bool {

@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::str::Utf8Error;
 use std::sync::Arc;
+use std::thread;
 
 use feed_reconcile::diagnostic::{Code, Diagnostic, Diagnostics, Field};
 use feed_reconcile::key::{ObjectKey, ObjectKind, ObjectName};
 use feed_reconcile::snapshot::ClusterSnapshot;
 
-use super::document::{self, Document, Entry, Problem, Syntax};
+use super::document::{self, Document, Entry, Problem, Syntax, Text};
 use super::merge::Merge;
 use super::position::Position;
-use super::tree::{self, Stamp};
+use super::tree::{self, FoundFile, Stamp};
 
 /// The manifest files below a directory.
 #[derive(Debug)]
@@ -55,6 +58,22 @@ pub(super) struct Part {
     hash: u64,
     pub(super) first_line: usize,
     pub(super) document: Arc<Document>,
+}
+
+/// A file that has to be read anew.
+#[derive(Debug)]
+struct Changed {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    found: FoundFile,
+}
+
+/// A document that is to be read, if no equal one was.
+#[derive(Debug)]
+struct Split<'a> {
+    text: Text<'a>,
+    syntax: Syntax,
+    hash: u64,
 }
 
 /// What became of looking at the files.
@@ -107,6 +126,7 @@ impl Files {
             tree.files.contains_key(path) || unsettled.contains(path) || out_of_sight(path)
         });
         let mut anything_new = self.files.len() != known;
+        let mut changed = Vec::new();
         for (path, found) in tree.files {
             let known = self.files.get(&path);
             if unsettled.contains(&path)
@@ -115,43 +135,63 @@ impl Files {
                 continue;
             }
             match fs::read(&path) {
-                Ok(bytes) => {
-                    self.read(path, &bytes, found.syntax, found.stamp);
-                    anything_new = true;
-                }
+                Ok(bytes) => changed.push(Changed { path, bytes, found }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     anything_new |= self.files.remove(&path).is_some();
                 }
                 Err(error) => drop(self.unreadable.insert(path, error.to_string())),
             }
         }
-        anything_new |= self.unreadable != unreadable_before;
+        anything_new |= !changed.is_empty() || self.unreadable != unreadable_before;
+        self.read(&changed);
         Looked { directories: tree.directories, anything_new }
     }
 
-    fn read(&mut self, path: PathBuf, bytes: &[u8], syntax: Syntax, stamp: Option<Stamp>) {
-        let known = self.files.remove(&path);
-        let read: Arc<[Part]> = match std::str::from_utf8(bytes) {
-            Ok(text) => self.parse(text, syntax, known.as_ref().map(|file| &*file.read)),
-            Err(error) => [not_utf8(bytes, error.valid_up_to())].into(),
-        };
-        let broken = problems(&read).any(|(_, problem)| problem.breaks_file);
-        let good = if broken { known.and_then(|file| file.good) } else { Some(Arc::clone(&read)) };
-        self.files.insert(path, File { stamp, read, good });
+    fn read(&mut self, changed: &[Changed]) {
+        let split: Vec<Result<Vec<Split<'_>>, Utf8Error>> = changed.iter().map(|it| self.split(it)).collect();
+        let documents = self.documents(changed, split.iter().flatten().flatten());
+        for (Changed { path, bytes, found }, split) in changed.iter().zip(split) {
+            let known = self.files.remove(path);
+            let part = |split: Split<'_>| {
+                let document = Arc::clone(documents.get(&split.hash)?);
+                Some(Part { hash: split.hash, first_line: split.text.first_line, document })
+            };
+            let read: Arc<[Part]> = match split {
+                Ok(split) => split.into_iter().filter_map(part).collect(),
+                Err(error) => [not_utf8(bytes, error.valid_up_to())].into(),
+            };
+            let broken = problems(&read).any(|(_, problem)| problem.breaks_file);
+            let good = if broken { known.and_then(|file| file.good) } else { Some(Arc::clone(&read)) };
+            self.files.insert(path.clone(), File { stamp: found.stamp, read, good });
+        }
     }
 
-    fn parse(&self, text: &str, syntax: Syntax, known: Option<&[Part]>) -> Arc<[Part]> {
-        let known: HashMap<u64, &Arc<Document>> =
-            known.unwrap_or_default().iter().map(|part| (part.hash, &part.document)).collect();
-        let read = |part: document::Text<'_>| {
-            let hash = self.hasher.hash_one(part.text);
-            let document = match known.get(&hash) {
-                Some(document) => Arc::clone(document),
-                None => Arc::new(document::parse(part.text, syntax)),
-            };
-            Part { hash, first_line: part.first_line, document }
-        };
-        document::split(text, syntax).into_iter().map(read).collect()
+    fn split<'a>(&self, changed: &'a Changed) -> Result<Vec<Split<'a>>, Utf8Error> {
+        let syntax = changed.found.syntax;
+        let documents = document::split(std::str::from_utf8(&changed.bytes)?, syntax).into_iter();
+        let split =
+            documents.map(|text| Split { hash: self.hasher.hash_one((text.text, syntax)), text, syntax });
+        Ok(split.collect())
+    }
+
+    /// The documents of these files by their hashes: those that were there before, and the new ones.
+    fn documents<'a>(
+        &self,
+        changed: &[Changed],
+        split: impl Iterator<Item = &'a Split<'a>>,
+    ) -> HashMap<u64, Arc<Document>> {
+        let known = changed.iter().filter_map(|it| self.files.get(&it.path)).flat_map(|file| &*file.read);
+        let mut documents: HashMap<_, _> =
+            known.map(|part| (part.hash, Arc::clone(&part.document))).collect();
+        let new: HashMap<_, _> = split
+            .filter(|split| !documents.contains_key(&split.hash))
+            .map(|split| (split.hash, split))
+            .collect();
+        let new: Vec<_> = new.into_values().collect();
+        let parse =
+            |split: &&Split<'_>| (split.hash, Arc::new(document::parse(split.text.text, split.syntax)));
+        documents.extend(on_all_processors(&new, parse));
+        documents
     }
 
     /// What the files say together, with all that is the same as in `before` shared with it.
@@ -187,6 +227,25 @@ impl Files {
         let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
         ObjectName::new("", &below.to_string_lossy())
     }
+}
+
+/// Does that work for each item, in order, by as many threads as there are processors if it is much.
+fn on_all_processors<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    const MUCH: usize = 64;
+    let threads =
+        if items.len() < MUCH { 1 } else { thread::available_parallelism().map_or(1, NonZero::get) };
+    let share = items.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let work = &work;
+        let others = items.chunks(share).skip(1);
+        let others: Vec<_> =
+            others.map(|items| scope.spawn(move || items.iter().map(work).collect::<Vec<R>>())).collect();
+        let mut done: Vec<R> = items.iter().take(share).map(work).collect();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    })
 }
 
 fn problems(parts: &[Part]) -> impl Iterator<Item = (&Part, &Problem)> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use feed_reconcile::diagnostic::{Diagnostic, Field, FieldStep};
@@ -35,7 +36,24 @@ impl fmt::Display for Location {
 pub struct Locator<'a> {
     loaded: &'a Loaded,
     objects: HashMap<(ObjectKind, &'a ObjectName), Place<'a>>,
-    texts: HashMap<&'a Path, String>,
+    texts: HashMap<&'a Path, FileText>,
+}
+
+/// The text of a file.
+#[derive(Debug, Default)]
+struct FileText {
+    text: String,
+    /// The documents in it, by the line at which they begin.
+    documents: HashMap<usize, Range<usize>>,
+}
+
+impl FileText {
+    fn read(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let documents = document::split(&text, tree::syntax(path)?);
+        let documents = documents.into_iter().map(|it| (it.first_line, it.range)).collect();
+        Some(Self { text, documents })
+    }
 }
 
 /// Where an object is.
@@ -84,16 +102,11 @@ impl<'a> Locator<'a> {
     }
 
     fn document(&mut self, place: Place<'a>) -> Option<&str> {
-        let text = match self.texts.entry(place.path) {
-            Entry::Occupied(text) => text.into_mut(),
-            Entry::Vacant(unread) => unread.insert(fs::read_to_string(place.path).ok()?),
+        let file = match self.texts.entry(place.path) {
+            Entry::Occupied(file) => file.into_mut(),
+            Entry::Vacant(unread) => unread.insert(FileText::read(place.path).unwrap_or_default()),
         };
-        let syntax = tree::syntax(place.path)?;
-        let documents = document::split(text, syntax);
-        documents
-            .into_iter()
-            .find(|document| document.first_line == place.first_line)
-            .map(|document| document.text)
+        file.text.get(file.documents.get(&place.first_line)?.clone())
     }
 }
 

@@ -185,3 +185,18 @@ fn a_root_that_vanishes_takes_nothing_with_it() {
     fs::rename(&moved, directory.root.path()).unwrap();
     assert_eq!(directory.summary(), "default/a: 1\n");
 }
+
+#[test]
+fn much_is_read_by_many_and_stays_in_order() {
+    let numbers: Vec<usize> = (0..1001).collect();
+    assert_eq!(on_all_processors(&numbers, |number| number * 2), (0..2002).step_by(2).collect::<Vec<_>>());
+    assert_eq!(on_all_processors(&numbers[..3], |number| number + 1), [1, 2, 3]);
+    assert!(on_all_processors(&numbers[..0], |number| number + 1).is_empty());
+
+    let mut directory = Directory::new();
+    let all: String = (0..200).map(|number| ingress(&format!("a{number:03}"), "1")).collect();
+    directory.write("a.yaml", &all);
+    assert_eq!(directory.look().snapshot.ingresses.len(), 200);
+    directory.write("a.yaml", all.replace("a007", "b007"));
+    assert_eq!(directory.look().snapshot.ingresses.len(), 200);
+}
