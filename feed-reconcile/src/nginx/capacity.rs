@@ -64,12 +64,16 @@ impl Capacity {
     }
 }
 
-/// The smallest size of a bucket that holds the longest name: nginx keeps a name with a pointer and a length,
+/// The names that share a bucket of the hash. With two buckets a name, so many in one of them is next to impossible;
+/// where nginx finds no size at which they fit, it warns at each reload.
+const NAMES_IN_A_BUCKET: usize = 8;
+
+/// The size of a bucket that holds so many of the longest name: nginx keeps a name with a pointer and a length,
 /// aligned to 8 bytes, and ends the bucket with another pointer; 64 is a cache line.
 fn bucket_size<'a>(hosts: impl Iterator<Item = &'a Host>) -> u32 {
     let longest = hosts.map(|host| host.as_str().len()).max().unwrap_or(0);
-    let needed = 8 + (longest + 2).next_multiple_of(8) + 8;
-    u32::try_from(needed.next_multiple_of(64)).unwrap_or(u32::MAX)
+    let name = 8 + (longest + 2).next_multiple_of(8);
+    u32::try_from((NAMES_IN_A_BUCKET * name + 8).next_multiple_of(64)).unwrap_or(u32::MAX)
 }
 
 fn hash_max_size(hosts: usize) -> u32 {
