@@ -26,12 +26,12 @@ pub enum ClientError {
     )]
     NotInCluster(#[source] kube::config::InClusterError),
     /// The file cannot be used.
-    #[error("cannot use the kubeconfig file {path}: {source}")]
+    #[error("cannot use the kubeconfig file {path}: {reason}")]
     Kubeconfig {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: Box<KubeconfigError>,
+        reason: String,
     },
     /// Its certificates or credentials cannot be used.
     #[error("cannot set up the connection to the Kubernetes API server: {0}")]
@@ -45,9 +45,10 @@ pub enum ClientError {
 /// When the file cannot be used, or when there is none and this is no pod.
 pub async fn config(kubeconfig: Option<&Path>) -> Result<Config, ClientError> {
     let mut config = match kubeconfig {
-        Some(path) => from_file(path)
-            .await
-            .map_err(|source| ClientError::Kubeconfig { path: path.to_owned(), source: Box::new(source) })?,
+        Some(path) => from_file(path).await.map_err(|error| ClientError::Kubeconfig {
+            path: path.to_owned(),
+            reason: in_one_line(&error),
+        })?,
         None => Config::incluster().map_err(ClientError::NotInCluster)?,
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -59,6 +60,15 @@ pub async fn config(kubeconfig: Option<&Path>) -> Result<Config, ClientError> {
 async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
     let kubeconfig = Kubeconfig::read_from(path)?;
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+}
+
+fn in_one_line(error: &KubeconfigError) -> String {
+    match error {
+        // Its own text quotes the file, which holds credentials.
+        KubeconfigError::Parse(error) => error.without_snippet().to_string(),
+        KubeconfigError::ReadConfig(error, _) => error.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// A client whose calls are observed.

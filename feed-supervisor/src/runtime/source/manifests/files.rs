@@ -292,8 +292,7 @@ fn duplicate(file: &ObjectName, entry: &Entry, first: &ObjectName) -> Diagnostic
     let elsewhere = if file == first { "above it in this file".to_owned() } else { format!("in {first}") };
     let message = format!("{object} is {elsewhere} too, and that one is used.");
     let help = Some("Remove one of the two, or give it another name.".to_owned());
-    let related = Some(ObjectKey { kind: ObjectKind::Manifest, name: first.clone() });
-    Diagnostic { help, related, ..about(file, Code::DuplicateObject, message) }
+    Diagnostic { help, related: Some(object), ..about(file, Code::DuplicateObject, message) }
 }
 
 fn about(file: &ObjectName, code: Code, message: String) -> Diagnostic {

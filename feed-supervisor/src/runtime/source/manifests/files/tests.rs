@@ -135,8 +135,8 @@ fn of_two_the_first_is_used() {
     insta::assert_snapshot!(directory.summary(), @r"
         default/x: a
         default/y: b
-        Manifest b.yaml DuplicateObject at 6:1: Ingress default/x is in a.yaml too, and that one is used. Remove one of the two, or give it another name. (Manifest a.yaml)
-        Manifest b.yaml DuplicateObject at 11:1: Ingress default/y is above it in this file too, and that one is used. Remove one of the two, or give it another name. (Manifest b.yaml)
+        Manifest b.yaml DuplicateObject at 6:1: Ingress default/x is in a.yaml too, and that one is used. Remove one of the two, or give it another name. (Ingress default/x)
+        Manifest b.yaml DuplicateObject at 11:1: Ingress default/y is above it in this file too, and that one is used. Remove one of the two, or give it another name. (Ingress default/y)
         ");
     directory.remove("a.yaml");
     assert!(directory.summary().starts_with("default/x: b\ndefault/y: b\n"));
