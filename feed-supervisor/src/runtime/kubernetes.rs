@@ -16,6 +16,10 @@ use calls::ObserveLayer;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a connection may be silent while an answer is due: longer than a watch is, which the API server ends after two
+/// minutes.
+const READ_TIMEOUT: Duration = Duration::from_secs(150);
+
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -52,6 +56,7 @@ pub async fn config(kubeconfig: Option<&Path>) -> Result<Config, ClientError> {
         None => Config::incluster().map_err(ClientError::NotInCluster)?,
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
     // Who calls retries too, knows for how long, and says so: see `source::kube`, `lease` and `status`.
     config.default_retry = false;
     Ok(config)
