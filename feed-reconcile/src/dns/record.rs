@@ -147,7 +147,10 @@ impl RecordData {
 impl fmt::Display for RecordData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Alias { dns_name, .. } => write!(f, "alias {}", RecordName::new(dns_name)),
+            Self::Alias { dns_name, evaluate_target_health, .. } => {
+                let health = if *evaluate_target_health { " (evaluates target health)" } else { "" };
+                write!(f, "alias {}{health}", RecordName::new(dns_name))
+            }
             Self::Values { ttl_seconds, values } => write!(f, "{} (TTL {ttl_seconds} s)", values.join(", ")),
         }
     }

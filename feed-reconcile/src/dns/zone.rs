@@ -137,6 +137,11 @@ impl Zones {
         self.0.values().flat_map(BTreeMap::values)
     }
 
+    /// The zone of that id.
+    pub fn get(&self, id: &ZoneId) -> Option<&HostedZone> {
+        self.iter().find(|zone| zone.id == *id)
+    }
+
     /// The names of all zones, for people: `example.com, example.org`.
     pub fn names(&self) -> String {
         self.0.keys().map(RecordName::as_str).collect::<Vec<_>>().join(", ")
