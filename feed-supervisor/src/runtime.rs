@@ -1,6 +1,8 @@
 //! What `feed-ingress` and `feed-dns` share: the sources of the cluster's state and the endpoints for operators.
 
 pub mod admin;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod flags;
 pub mod health;
 pub mod kubernetes;

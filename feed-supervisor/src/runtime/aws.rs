@@ -1,0 +1,114 @@
+//! Clients of AWS's APIs: what all of them share.
+//!
+//! Credentials and endpoints come from where the SDK always takes them: environment, profile, web identity, the
+//! container's or the instance's role, `AWS_ENDPOINT_URL`.
+
+use std::error::Error;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use governor::{DefaultDirectRateLimiter, Quota};
+
+pub mod calls;
+mod limit;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one try of a call may take, waiting for its turn included.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Settings that all clients share: a call that is throttled, times out or fails on AWS's side is tried `retries`
+/// times more, with jittered exponential backoff.
+pub async fn config(region: String, retries: u32) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .retry_config(RetryConfig::standard().with_max_attempts(retries.saturating_add(1)))
+        .timeout_config(timeouts)
+        .http_client(http_client())
+        .load()
+        .await
+}
+
+/// An HTTP client of its own, for [`config`] or to be limited.
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// An HTTP client that sends no more than so many requests a second, evenly, retries included.
+pub fn limited_http_client(requests_per_second: NonZeroU32) -> SharedHttpClient {
+    let quota = Quota::per_second(requests_per_second).allow_burst(NonZeroU32::MIN);
+    limit::limited(http_client(), Arc::new(DefaultDirectRateLimiter::direct(quota)))
+}
+
+/// A call that failed, also after its retries.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {message}")]
+pub struct CallError {
+    /// What was called, and for what: `ListResourceRecordSets of zone Z1`.
+    pub operation: String,
+    /// AWS's code, such as `AccessDenied`; `None` where there was no answer.
+    pub code: Option<String>,
+    /// The code and what AWS says, or why there was no answer.
+    pub message: String,
+}
+
+impl CallError {
+    /// What the SDK says of a call.
+    pub fn of<E, R>(operation: String, error: &SdkError<E, R>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let message = match (&code, error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.clone(),
+            (None, _) => chain(error),
+        };
+        Self { operation, code, message }
+    }
+
+    /// Whether trying again cannot help: what was asked for does not exist or is not allowed.
+    pub fn is_final(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        matches!(
+            code,
+            "AccessDenied"
+                | "AccessDeniedException"
+                | "InvalidInput"
+                | "ValidationError"
+                | "NoSuchHostedZone"
+        )
+    }
+}
+
+/// An error and its causes, each once.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if texts.last().is_none_or(|last| !last.contains(&text)) {
+            texts.push(text);
+        }
+        next = error.source();
+    }
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests;
