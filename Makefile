@@ -10,9 +10,9 @@ help: ## Say what can be made
 setup: ## Install what is missing for all of the below (apt; sudo only when not root)
 	@tests/setup test
 
-build: ## Build feed-ingress for use: target/release/feed-ingress
+build: ## Build feed-ingress and feed-dns for use, in target/release
 	@tests/setup build
-	cargo build --release --package feed-supervisor
+	cargo build --release --package feed-supervisor --package feed-dns
 
 demo: ## Serve manifests/demo with a real nginx, until Ctrl-C
 	@tests/setup demo
@@ -28,9 +28,10 @@ test-unit: setup ## Run the tests of the libraries
 test-end-to-end: setup ## Run the real binary against nginx 1.22 and 1.30 and a real control plane
 	tests/nginx/fetch
 	tests/crossplane/install
+	tests/aws/install || test "$$CI" != true
 	tests/control-plane/build || test "$$CI" != true
 	cargo build --workspace --bins --tests
-	FEED_INGRESS_BINARY=$(target)/debug/feed-ingress cargo test --workspace --test '*'
+	FEED_INGRESS_BINARY=$(target)/debug/feed-ingress FEED_DNS_BINARY=$(target)/debug/feed-dns cargo test --workspace --test '*'
 
 lint: ## Check the format, clippy's opinion and the documentation
 	@tests/setup build

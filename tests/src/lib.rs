@@ -11,6 +11,7 @@
     reason = "here a failed expectation is a failed test"
 )]
 
+mod aws;
 mod backend;
 mod client;
 mod control_plane;
@@ -18,15 +19,18 @@ mod crossplane;
 mod dns;
 mod eventually;
 mod feed;
+mod feed_dns;
 mod http1;
 mod load;
 mod network;
 mod nginx;
 mod ports;
 mod process;
+mod route53;
 mod sandbox;
 mod tools;
 
+pub use aws::AwsEmulator;
 pub use backend::{Backend, Echo};
 pub use client::{Begun, Connection, Request, Response};
 pub use control_plane::{ControlPlane, Namespace};
@@ -34,10 +38,12 @@ pub use crossplane::{Crossplane, Directive};
 pub use dns::Dns;
 pub use eventually::{eventually, eventually_within};
 pub use feed::{Feed, FeedBuilder};
+pub use feed_dns::FeedDns;
 pub use load::{Load, LoadReport};
 pub use network::{ENDPOINTS, in_network_namespace};
 pub use nginx::{NginxBinary, PlainNginx};
 pub use ports::{free_port, loopback_address};
 pub use process::{Process, is_running, parent_of, processes_in, title_of};
+pub use route53::{Call, Fault, Record, Route53};
 pub use sandbox::Sandbox;
-pub use tools::ingress_binary;
+pub use tools::{dns_binary, ingress_binary};

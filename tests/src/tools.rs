@@ -62,21 +62,36 @@ pub(crate) fn crossplane_python() -> Option<&'static Path> {
 /// `feed-ingress`: the file that `FEED_INGRESS_BINARY` names, or what Cargo builds beside the running test.
 pub fn ingress_binary() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| std::env::var_os("FEED_INGRESS_BINARY").map_or_else(build_ingress, PathBuf::from))
+    BUILT.get_or_init(|| binary("FEED_INGRESS_BINARY", "feed-supervisor", "feed-ingress"))
 }
 
-fn build_ingress() -> PathBuf {
+/// `feed-dns`: the file that `FEED_DNS_BINARY` names, or what Cargo builds beside the running test.
+pub fn dns_binary() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| binary("FEED_DNS_BINARY", "feed-dns", "feed-dns"))
+}
+
+fn binary(variable: &str, package: &str, name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
     // TARGET/PROFILE/deps/it-0123
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "feed-supervisor", "--bin", "feed-ingress", "--target-dir"]);
+    cargo.args(["build", "--quiet", "--package", package, "--bin", name, "--target-dir"]);
     cargo.arg(profile.parent().unwrap()).current_dir(tests_folder());
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    assert!(cargo.status().unwrap().success(), "feed-ingress does not build");
-    profile.join("feed-ingress")
+    assert!(cargo.status().unwrap().success(), "{name} does not build");
+    profile.join(name)
+}
+
+/// A Python that has emulators of AWS.
+pub(crate) fn aws_emulators() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(|| needed(run_script("aws/install"))).as_deref()
 }
 
 /// A tool, or none, which is said once; in CI, where nothing may be left out unseen, its absence is a failure.

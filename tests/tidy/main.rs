@@ -124,8 +124,29 @@ fn flags_stay_with_the_command_line() {
     let parses = |file: &str| file.contains("/cli") || file.contains("/flags") || file.ends_with("main.rs");
     forbid(
         "clap stays in cli.",
-        |file| file.starts_with("feed-supervisor/src") && !parses(file),
+        |file| (file.starts_with("feed-supervisor/src") || file.starts_with("feed-dns/src")) && !parses(file),
         &["clap::"],
+    );
+}
+
+#[test]
+fn feed_dns_knows_only_what_is_shared() {
+    let modules = ["app", "cli", "config", "control", "frontend", "metrics", "nginx", "status"];
+    let words = modules.map(|module| format!("feed_supervisor::{module}"));
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["feed_reconcile::nginx"]).collect();
+    forbid(
+        "feed-dns imports of feed-supervisor only runtime, and of nginx nothing.",
+        |file| file.starts_with("feed-dns/src"),
+        &words,
+    );
+    forbid(
+        "The loop of feed-dns sees traits, never AWS or the API.",
+        |file| {
+            ["control", "keeper", "plan", "report", "schedule"]
+                .iter()
+                .any(|it| file.starts_with(&format!("feed-dns/src/{it}")))
+        },
+        &["aws_", "kube::", "zone::Route53", "Elb::"],
     );
 }
 

@@ -1,0 +1,150 @@
+//! A Route 53 that refuses exactly what Route 53 refuses, and fails when it is told to.
+//!
+//! It keeps names as Route 53 does (lower case, escaped, with a last dot), checks every change of a batch before it makes
+//! any, holds to the limits of a call and to five requests a second, and lists in pages.
+
+mod record;
+mod server;
+mod xml;
+mod zone;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use record::Record;
+use zone::Zone;
+
+/// The server; it is gone when this is dropped.
+#[derive(Debug)]
+pub struct Route53 {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    zones: BTreeMap<String, Zone>,
+    calls: Vec<Call>,
+    faults: VecDeque<(&'static str, Fault)>,
+    /// Requests in the last second, to hold the account to its quota.
+    recent: VecDeque<Instant>,
+    throttled: usize,
+    page_size: usize,
+    latency: Duration,
+}
+
+/// A request that was answered, well or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `GetHostedZone`, `ListResourceRecordSets` or `ChangeResourceRecordSets`.
+    pub operation: &'static str,
+    /// The zone's id.
+    pub zone: String,
+    /// For a change: how many record sets it was about.
+    pub changes: usize,
+    /// The status of the answer.
+    pub status: u16,
+    /// When it came.
+    pub at: Instant,
+}
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// An error of that HTTP status and code, and nothing is done.
+    Error(u16, &'static str),
+    /// It is done, but the connection is closed before the answer.
+    Unanswered,
+}
+
+impl Route53 {
+    /// A server without zones.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(Mutex::new(State { page_size: 300, ..State::default() }));
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&state)));
+        Self { address, state, server }
+    }
+
+    /// For `AWS_ENDPOINT_URL_ROUTE_53`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Makes a zone, which has its NS and SOA records.
+    pub fn create_zone(&self, id: &str, name: &str, private: bool) {
+        self.with(|state| state.zones.insert(id.to_owned(), Zone::new(name, private)));
+    }
+
+    /// Nobody may change the zone any more.
+    pub fn forbid_changes(&self, id: &str) {
+        self.with(|state| state.zones.get_mut(id).unwrap().read_only = true);
+    }
+
+    /// Another writer: puts a record into a zone, whatever was there.
+    pub fn put(&self, zone: &str, record: Record) {
+        self.with(|state| state.zones.get_mut(zone).unwrap().put(record));
+    }
+
+    /// Another writer: removes what is there of a name and type.
+    pub fn remove(&self, zone: &str, name: &str, kind: &str) {
+        self.with(|state| state.zones.get_mut(zone).unwrap().remove(name, kind));
+    }
+
+    /// All records of a zone but its own NS and SOA, in the order in which they are listed, one a line.
+    pub fn records(&self, zone: &str) -> Vec<String> {
+        self.with(|state| {
+            let zone = &state.zones[zone];
+            let own =
+                |record: &&Record| zone.is_apex(record) && ["NS", "SOA"].contains(&record.kind.as_str());
+            zone.records().filter(|record| !own(record)).map(ToString::to_string).collect()
+        })
+    }
+
+    /// The calls since this was asked last.
+    pub fn calls(&self) -> Vec<Call> {
+        self.with(|state| std::mem::take(&mut state.calls))
+    }
+
+    /// How many calls of an operation there were since the calls were taken last.
+    pub fn count(&self, operation: &str) -> usize {
+        self.with(|state| state.calls.iter().filter(|call| call.operation == operation).count())
+    }
+
+    /// Requests that were more than five a second.
+    pub fn throttled(&self) -> usize {
+        self.with(|state| state.throttled)
+    }
+
+    /// The next request for an operation goes wrong; several faults of one operation come one after another.
+    pub fn fail_next(&self, operation: &'static str, fault: Fault) {
+        self.with(|state| state.faults.push_back((operation, fault)));
+    }
+
+    /// Every answer takes so long from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.with(|state| state.latency = latency);
+    }
+
+    /// Gives out no more record sets than this at once; Route 53 itself gives 300.
+    pub fn set_page_size(&self, page_size: usize) {
+        self.with(|state| state.page_size = page_size);
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.state.lock().unwrap())
+    }
+}
+
+impl Drop for Route53 {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
