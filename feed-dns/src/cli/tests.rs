@@ -157,3 +157,27 @@ fn help_and_version_are_printed() {
     insta::assert_snapshot!(printed("--help"));
     assert!(printed("plan --help").contains("--output <FORM>"));
 }
+
+#[test]
+fn the_readme_has_every_flag_with_its_default() {
+    let readme = include_str!("../../../README.md");
+    let rows: Vec<&str> =
+        readme.lines().skip_while(|line| !line.starts_with("| flag of feed-dns ")).skip(2).collect();
+    let listed: Vec<String> = rows
+        .iter()
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.split('|').skip(1).take(2).map(str::trim).collect::<Vec<_>>().join(" "))
+        .collect();
+    let command = command();
+    let flags = command.find_subcommand(RUN).unwrap().get_arguments();
+    let own = ["Zones", "What records point to", "AWS"];
+    let expected: Vec<String> = flags
+        .filter(|flag| flag.get_help_heading().is_some_and(|heading| own.contains(&heading)))
+        .map(|flag| {
+            let default = flag.get_default_values().first();
+            let default = default.map_or_else(String::new, |value| format!(" `{}`", value.display()));
+            format!("`--{}`{default}", flag.get_long().unwrap())
+        })
+        .collect();
+    assert_eq!(listed.iter().map(|row| row.trim()).collect::<Vec<_>>(), expected);
+}
