@@ -51,6 +51,12 @@ impl Zone {
         self.records.range(start..).map(|(_, record)| record).collect()
     }
 
+    fn records_at(&self, name: &str) -> impl Iterator<Item = &Record> {
+        let labels = reversed_labels(name);
+        let from = (labels.clone(), String::new(), None);
+        self.records.range(from..).take_while(move |(key, _)| key.0 == labels).map(|(_, record)| record)
+    }
+
     pub(super) fn is_apex(&self, record: &Record) -> bool {
         record.name == self.name
     }
@@ -89,9 +95,10 @@ impl Zone {
         }
         let set = format!("resource record set [name='{}', type='{}']", record.name, record.kind);
         let key = record.key();
-        let policy = |other: &Record| other.set_identifier.is_some() != record.set_identifier.is_some();
-        let same = |other: &&Record| other.name == record.name && other.kind == record.kind;
-        if action != "DELETE" && self.records().filter(same).any(policy) {
+        let policy = |other: &Record| {
+            other.kind == record.kind && other.set_identifier.is_some() != record.set_identifier.is_some()
+        };
+        if action != "DELETE" && self.records_at(&record.name).any(policy) {
             return Err(format!(
                 "RRSet with DNS name {}, type {} cannot be created because a non-matching routing policy exists",
                 record.name, record.kind
@@ -115,7 +122,7 @@ impl Zone {
     }
 
     fn conflict(&self, record: &Record) -> Option<String> {
-        let here: Vec<&Record> = self.records().filter(|other| other.name == record.name).collect();
+        let here: Vec<&Record> = self.records_at(&record.name).collect();
         let cname = here.iter().any(|other| other.kind == "CNAME");
         if cname && self.is_apex(record) {
             return Some(format!(
