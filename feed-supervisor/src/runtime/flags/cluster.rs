@@ -12,7 +12,7 @@ use crate::runtime::settings::Source;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArgs {
-    /// Kubeconfig file of the cluster. Without it: KUBECONFIG, ~/.kube/config, or the pod's own service account.
+    /// Kubeconfig file of the cluster. Without it, the pod's own service account.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Take the objects from the YAML files below this directory instead of a cluster, and follow its changes.
