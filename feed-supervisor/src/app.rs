@@ -33,7 +33,7 @@ use crate::runtime::admin::{AdminError, Pages};
 use crate::runtime::kubernetes::ClientError;
 use crate::runtime::shutdown::{self, Shutdown, Trigger};
 use crate::runtime::source::manifests::ManifestError;
-use crate::tokens::Tokens;
+use crate::tokens::{Roomy, Tokens};
 
 /// Why the process ends other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -209,13 +209,16 @@ impl Serving {
             tasks.spawn_endless("the collector of orphans", reaper::run());
         }
         let live_file = nginx.files.live().to_string_lossy().into_owned();
+        let counted = Arc::clone(&nginx);
         let (acting, busy) = watch::channel(());
         let executor = tokio::spawn(async move {
             nginx.run(Channels { commands: given, emergencies, events }).await;
             drop(acting);
         });
         let reload = &config.reload;
-        let bucket = Box::new(Tokens::new(reload.update_burst, reload.update_period));
+        let tokens = Tokens::new(reload.update_burst, reload.update_period);
+        let limit = reload.max_shutting_down_workers;
+        let bucket = Box::new(Roomy::new(tokens, limit, move || counted.shutting_down_workers()));
         let settings = prepare::settings(config);
         let ready = board.readiness();
         let control = Control::begin(settings, found, bucket, commands, board, live_file)?;

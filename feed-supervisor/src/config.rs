@@ -49,6 +49,8 @@ pub struct NginxConfig {
 pub struct ReloadConfig {
     /// How long a reload may take until it counts as failed.
     pub confirm_timeout: Duration,
+    /// A reload waits while more old workers than this finish their connections; 0 for no limit.
+    pub max_shutting_down_workers: u32,
     /// How often in a row a dead nginx is started again.
     pub max_restarts: u32,
     /// Reloads that may follow one another after quiet.

@@ -9,6 +9,7 @@
 //! | `nginx_accepts` | untyped, grows | connections accepted since nginx's start |
 //! | `nginx_handled` | untyped, grows | connections handled since nginx's start; fewer than accepted when a limit was reached |
 //! | `nginx_requests` | untyped, grows | requests since nginx's start |
+//! | `nginx_shutting_down_workers` | gauge | old workers that finish their last connections after a reload |
 //! | `reloads` | untyped, grows | reloads of nginx that were begun |
 //! | `unhealthy_time` | untyped, grows | seconds during which `/health` was not 200 |
 //! | `frontends_attached` | gauge | load balancers that this process is attached to |
@@ -214,6 +215,16 @@ fn register_age(registry: &mut Registry, confirmed_at: &Arc<Mutex<Option<Instant
         "configuration_age_seconds",
         "Time since the configuration was confirmed",
         Pulled::gauge(configuration_age),
+    );
+}
+
+/// Registers the number of old workers, which is counted when it is asked for.
+pub fn register_old_workers(metrics: &mut Metrics, count: impl Fn() -> usize + Send + Sync + 'static) {
+    let count = move || u32::try_from(count()).ok().map(f64::from);
+    metrics.registry_mut().register(
+        "nginx_shutting_down_workers",
+        "Old workers of nginx that finish their last connections",
+        Pulled::gauge(count),
     );
 }
 

@@ -1,4 +1,4 @@
-//! The token bucket that reloads are taken from.
+//! The token bucket that reloads are taken from, and what else they wait for.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use feed_reconcile::reload::Bucket;
 use governor::clock::Clock;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tracing::info;
 
 /// A token bucket; without a period it never runs dry.
 #[derive(Debug)]
@@ -25,9 +26,69 @@ impl Bucket for Tokens {
     }
 }
 
+/// A bucket that gives nothing while too many old workers linger, so that nginx's memory is bounded.
+pub struct Roomy<B> {
+    bucket: B,
+    /// So many may linger; 0 for no limit.
+    limit: u32,
+    lingering: Box<dyn Fn() -> usize + Send>,
+    is_waiting: bool,
+}
+
+/// How often the old workers are counted while a reload waits for them.
+const RECOUNT: Duration = Duration::from_secs(1);
+
+impl<B> Roomy<B> {
+    /// The bucket, with a limit to how many old workers there may be, and the count of them.
+    pub fn new(bucket: B, limit: u32, lingering: impl Fn() -> usize + Send + 'static) -> Self {
+        Self { bucket, limit, lingering: Box::new(lingering), is_waiting: false }
+    }
+}
+
+impl<B: Bucket> Bucket for Roomy<B> {
+    fn take(&mut self) -> Result<(), Duration> {
+        let lingering = if self.limit > 0 { (self.lingering)() } else { 0 };
+        let is_waiting = lingering > usize::try_from(self.limit).unwrap_or(usize::MAX);
+        if is_waiting != self.is_waiting {
+            self.is_waiting = is_waiting;
+            if is_waiting {
+                let limit = self.limit;
+                info!(
+                    lingering,
+                    limit,
+                    "A reload waits until old workers have finished (--nginx-max-shutting-down-workers)."
+                );
+            }
+        }
+        if is_waiting { Err(RECOUNT) } else { self.bucket.take() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    #[test]
+    fn nothing_is_given_while_too_many_old_workers_linger() {
+        let lingering = Arc::new(AtomicUsize::new(3));
+        let count = Arc::clone(&lingering);
+        let mut room = Roomy::new(Tokens::new(NonZeroU32::MIN, Duration::from_secs(30)), 2, move || {
+            count.load(Ordering::Relaxed)
+        });
+        assert_eq!(room.take(), Err(RECOUNT));
+        lingering.store(2, Ordering::Relaxed);
+        assert_eq!(room.take(), Ok(()), "the limit itself is allowed, and waiting has cost no token");
+        assert!(room.take().unwrap_err() > RECOUNT, "the bucket is empty");
+    }
+
+    #[test]
+    fn without_a_limit_nobody_is_counted() {
+        let mut room = Roomy::new(Tokens::new(NonZeroU32::MIN, Duration::ZERO), 0, || panic!("counted"));
+        assert_eq!(room.take(), Ok(()));
+    }
 
     #[test]
     fn a_burst_goes_through_and_the_next_waits() {

@@ -2,6 +2,7 @@
 
 mod api_server;
 mod manifests;
+mod old_workers;
 mod processes;
 mod refused;
 

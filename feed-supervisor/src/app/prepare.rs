@@ -13,7 +13,7 @@ use super::AppError;
 use super::tasks::Tasks;
 use crate::compute::Recipe;
 use crate::config::{self, Config};
-use crate::metrics::IngressMetrics;
+use crate::metrics::{self, IngressMetrics};
 use crate::nginx::content::Content;
 use crate::nginx::executor::{Known, Mode, Nginx};
 use crate::nginx::files::{Files, Lock};
@@ -68,6 +68,10 @@ impl Prepared {
         files.clear_drained()?;
         let (logs, follower, emergencies) = Logs::bind(&files.errors_socket())?;
         let nginx = Arc::new(nginx(config, files, version, follower));
+        metrics::register_old_workers(&mut metrics, {
+            let nginx = Arc::clone(&nginx);
+            move || nginx.shutting_down_workers()
+        });
         let found = nginx.take_over().await?;
         if matches!((&nginx.mode, found.running), (Mode::Child(_), Running::No)) {
             nginx.end_leftover_workers().await;

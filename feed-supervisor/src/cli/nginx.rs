@@ -105,6 +105,9 @@ pub(super) struct ReloadArgs {
     /// How long a reload may take; then the last confirmed configuration is put back.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = value::duration)]
     nginx_confirm_timeout: Duration,
+    /// Wait with a reload while more old workers than this finish their connections; 0 for no limit.
+    #[arg(long, value_name = "COUNT", default_value = "0", value_parser = value::number(0, u32::MAX))]
+    nginx_max_shutting_down_workers: u32,
     /// How often in a row a dead nginx is started again before feed-ingress gives up.
     #[arg(long, value_name = "COUNT", default_value = "5", value_parser = value::number(0, u32::MAX))]
     nginx_max_restarts: u32,
@@ -117,6 +120,7 @@ impl ReloadArgs {
     pub(super) fn resolve(self) -> ReloadConfig {
         ReloadConfig {
             confirm_timeout: self.nginx_confirm_timeout,
+            max_shutting_down_workers: self.nginx_max_shutting_down_workers,
             max_restarts: self.nginx_max_restarts,
             update_burst: self.nginx_update_burst,
             update_period: self.nginx_update_period,

@@ -57,6 +57,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("nginx-update-period", "500ms", "update_period: 500ms"),
     ("nginx-confirm-timeout", "45s", "confirm_timeout: 45s"),
     ("nginx-max-restarts", "6", "max_restarts: 6"),
+    ("nginx-max-shutting-down-workers", "4", "max_shutting_down_workers: 4"),
     ("allow-empty", "true", "allow_empty: true"),
     ("nginx-workers", "2", "workers: 2"),
     ("nginx-worker-connections", "2048", "worker_connections: Some(2048)"),

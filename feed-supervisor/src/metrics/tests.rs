@@ -14,6 +14,7 @@ fn registered() -> (Metrics, IngressMetrics) {
     let mut metrics = Metrics::new("feed_ingress");
     let freshness = Freshness::of(&BTreeSet::new());
     let ingress = IngressMetrics::register(&mut metrics, &Health::new(), &freshness);
+    register_old_workers(&mut metrics, || 1);
     (metrics, ingress)
 }
 
@@ -82,6 +83,7 @@ async fn what_happens_is_shown() {
     feed_ingress_nginx_connections_writing 2
     feed_ingress_nginx_handled 99
     feed_ingress_nginx_requests 1000
+    feed_ingress_nginx_shutting_down_workers 1.0
     feed_ingress_reload_duration_seconds_count 1
     feed_ingress_reload_duration_seconds_sum 0.25
     feed_ingress_reload_outcomes_total{outcome="confirmed"} 1

@@ -19,7 +19,7 @@ use super::logs::{Emergency, Follower};
 use super::master::{Master, MasterError, Program, read_pid};
 use super::probe::Version;
 use super::status_port::{Served, StatusPort};
-use super::{confirm, leftover, test};
+use super::{confirm, leftover, process, test};
 
 /// How often somebody else's nginx is looked for.
 const SEARCH: Duration = Duration::from_millis(100);
@@ -245,6 +245,12 @@ impl Nginx {
         };
         let confirmed = timeout(self.confirm_timeout, brought).await.unwrap_or(false);
         Done::Started { master, confirmed }
+    }
+
+    /// How many old workers finish their last connections; none while nginx does not run.
+    pub fn shutting_down_workers(&self) -> usize {
+        let master = self.known.borrow().master.clone();
+        master.map_or(0, |master| process::shutting_down_workers(master.pid()))
     }
 
     fn find(&self) -> Result<Option<Master>, MasterError> {

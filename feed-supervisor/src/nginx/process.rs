@@ -8,8 +8,11 @@ use nix::unistd::Pid;
 /// How nginx calls its master.
 const MASTER_TITLE: &str = "nginx: master process";
 
-/// How nginx calls a worker that accepts connections; one that does not is `… is shutting down`.
+/// How nginx calls a worker that accepts connections.
 const WORKER_TITLE: &str = "nginx: worker process";
+
+/// How nginx calls a worker that does not accept any more.
+const SHUTTING_DOWN_TITLE: &str = "nginx: worker process is shutting down";
 
 /// A process, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +73,17 @@ pub fn accepts(pid: Pid) -> bool {
 
 /// The workers of a master that accept connections.
 pub fn accepting_workers(master: Pid) -> Vec<Pid> {
-    let children = all().into_iter().filter(|process| process.parent == master).map(|process| process.pid);
-    children.filter(|pid| accepts(*pid)).collect()
+    children(master).filter(|pid| accepts(*pid)).collect()
+}
+
+/// How many workers of a master accept no more and finish their last connections.
+pub fn shutting_down_workers(master: Pid) -> usize {
+    let shuts_down = |pid: &Pid| title(*pid).is_some_and(|title| title.starts_with(SHUTTING_DOWN_TITLE));
+    children(master).filter(shuts_down).count()
+}
+
+fn children(parent: Pid) -> impl Iterator<Item = Pid> {
+    all().into_iter().filter(move |process| process.parent == parent).map(|process| process.pid)
 }
 
 /// The workers that a dead master has left behind, whether they accept connections or finish their last ones.

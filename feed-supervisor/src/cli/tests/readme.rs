@@ -7,7 +7,7 @@ use feed_reconcile::diagnostic::{Code, Severity};
 
 use super::super::command;
 use crate::board::{Board, NginxPage};
-use crate::metrics::IngressMetrics;
+use crate::metrics::{IngressMetrics, register_old_workers};
 use crate::runtime::health::Health;
 use crate::runtime::metrics::{Format, Metrics};
 use crate::runtime::source::freshness::Freshness;
@@ -86,6 +86,7 @@ async fn metrics() {
     let mut metrics = Metrics::new("feed_ingress");
     let ingress = IngressMetrics::register(&mut metrics, &Health::new(), &Freshness::of(&BTreeSet::new()));
     ingress.configuration_confirmed(1, 1);
+    register_old_workers(&mut metrics, || 0);
     let text = metrics.encode(Format::Text).unwrap();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE feed_ingress_")?.split(' ').next());
     // Counted by the Kubernetes client, which is not there without a cluster.
