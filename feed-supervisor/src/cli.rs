@@ -11,13 +11,15 @@ mod routes;
 mod supervisor;
 mod value;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
 
 pub use self::error::UsageError;
-use self::frontend::StaticArgs;
+use self::frontend::{AlbArgs, ElbArgs, NlbArgs, StaticArgs, Surroundings};
 use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
@@ -68,18 +70,41 @@ enum CliCommand {
         #[command(flatten)]
         frontend: StaticArgs,
     },
-    /// Write a first nginx configuration that serves only the status port; for an init container with the same flags.
-    Bootstrap {
+    /// Serve behind classic load balancers of AWS, which are found by their tags, joined and left.
+    Elb {
         #[command(flatten)]
         run: RunArgs,
         #[command(flatten)]
-        frontend: StaticArgs,
+        frontend: ElbArgs,
+    },
+    /// Serve behind network load balancers of AWS, whose target groups are found by their tags, joined and left.
+    Nlb {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        frontend: NlbArgs,
+    },
+    /// Serve behind application load balancers of AWS, whose target groups are found by name, joined and left.
+    Alb {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        frontend: AlbArgs,
+    },
+    /// Write a first nginx configuration that serves only the status port; for an init container with the same flags.
+    // It has the flags of every frontend besides: see `command`.
+    Bootstrap {
+        #[command(flatten)]
+        run: RunArgs,
     },
     /// Print the nginx configuration of a directory's manifests.
     Render(RenderArgs),
     /// Print what is wrong with a directory's manifests; exit 1 when there are errors.
     Check(CheckArgs),
 }
+
+/// The subcommands that serve through load balancers.
+const FRONTENDS: &[&str] = &["static", "elb", "nlb", "alb"];
 
 #[derive(clap::Args)]
 struct RunArgs {
@@ -161,20 +186,32 @@ pub fn parse(
 }
 
 fn command() -> clap::Command {
-    flags::with_switches(Cli::command())
-        .mut_subcommands(|subcommand| subcommand.after_help(flags::spelling("ingress-port")))
+    let command = flags::with_switches(Cli::command())
+        .mut_subcommands(|subcommand| subcommand.after_help(flags::spelling("ingress-port")));
+    let mut known: BTreeSet<_> = ids(command.find_subcommand("bootstrap")).collect();
+    let of_frontends: Vec<_> = FRONTENDS
+        .iter()
+        .filter_map(|frontend| command.find_subcommand(frontend))
+        .flat_map(clap::Command::get_arguments)
+        .filter(|flag| known.insert(flag.get_id().clone()))
+        .cloned()
+        .collect();
+    command.mut_subcommand("bootstrap", |bootstrap| bootstrap.args(of_frontends))
+}
+
+fn ids(command: Option<&clap::Command>) -> impl Iterator<Item = clap::Id> {
+    command.into_iter().flat_map(clap::Command::get_arguments).map(|flag| flag.get_id().clone())
 }
 
 impl CliCommand {
     fn resolve(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Command, UsageError> {
         Ok(match self {
             Self::None { run } => Command::Run(Box::new(run.resolve(|_| Ok(Frontend::None))?)),
-            Self::Static { run, frontend } => {
-                let config = run.resolve(|class| frontend.resolve(class, variable("POD_NAMESPACE")))?;
-                Command::Run(Box::new(config))
-            }
-            Self::Bootstrap { run, frontend } => {
-                let StaticArgs { .. } = frontend;
+            Self::Static { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::Elb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::Nlb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::Alb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::Bootstrap { run } => {
                 let Config { nginx, logging, .. } = run.resolve(|_| Ok(Frontend::None))?;
                 Command::Bootstrap(Box::new(BootstrapConfig { nginx, logging }))
             }
@@ -182,6 +219,17 @@ impl CliCommand {
             Self::Check(check) => Command::Check(Box::new(check.resolve()?)),
         })
     }
+}
+
+/// To serve through a frontend.
+fn serve(
+    run: RunArgs,
+    variable: &impl Fn(&str) -> Option<OsString>,
+    frontend: impl FnOnce(Surroundings<'_>) -> Result<Frontend, UsageError>,
+) -> Result<Command, UsageError> {
+    let pod_namespace = variable("POD_NAMESPACE");
+    let pod_namespace = pod_namespace.as_ref();
+    Ok(Command::Run(Box::new(run.resolve(|class| frontend(Surroundings { class, pod_namespace }))?)))
 }
 
 impl RunArgs {
@@ -197,6 +245,7 @@ impl RunArgs {
         let frontend = frontend(class)?;
         let ports = ports.resolve(Some(process.health_port))?;
         let needs_resolver = backends.allow_external_name;
+        let drain_delay = frontend.joining().map_or(Duration::ZERO, |joining| joining.drain_delay);
         Ok(Config {
             source,
             resync_period,
@@ -205,7 +254,7 @@ impl RunArgs {
             nginx: nginx.resolve(ports, tuning, needs_resolver)?,
             reload: reload.resolve(),
             health_port: process.health_port,
-            shutdown_grace_period: supervisor.shutdown_grace_period,
+            shutdown_grace_period: supervisor.grace_period(drain_delay),
             logging: process.logging(),
         })
     }

@@ -1,13 +1,14 @@
 //! What the operator asked for: plain values, already checked. Where they come from is `cli`'s business.
 
-use std::collections::BTreeSet;
+mod frontend;
+
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use feed_reconcile::desired::Scheme;
-use feed_reconcile::options::{Endpoint, NginxOptions, Options};
+use feed_reconcile::options::{NginxOptions, Options};
 
+pub use self::frontend::{AwsBalancers, AwsFrontend, Frontend, FrontendTags, Joining, StaticFrontend};
 pub use crate::runtime::settings::{LeaseConfig, LogFormat, Logging, Source, Verbosity};
 
 /// Settings of a running `feed-ingress`.
@@ -107,34 +108,6 @@ impl NginxConfig {
     pub fn status_port(&self) -> u16 {
         self.base.status_port
     }
-}
-
-/// Through what the clients come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frontend {
-    /// Nothing that we know of.
-    None,
-    /// Load balancers that others look after.
-    Static(StaticFrontend),
-}
-
-impl Frontend {
-    /// Which of several replicas writes Ingress status, if it is written.
-    pub fn lease(&self) -> Option<&LeaseConfig> {
-        match self {
-            Self::None => None,
-            Self::Static(balancers) => Some(&balancers.lease),
-        }
-    }
-}
-
-/// Load balancers that others look after; Ingress status names them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticFrontend {
-    /// Their names or addresses, with the `sky.uk/frontend-scheme` of the Ingresses that they serve; at least one.
-    pub endpoints: BTreeSet<(Scheme, Endpoint)>,
-    /// Which of several replicas writes.
-    pub lease: LeaseConfig,
 }
 
 /// Settings of `bootstrap`: write a first nginx configuration.

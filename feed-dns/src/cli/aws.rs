@@ -86,7 +86,7 @@ impl FrontendArgs {
 #[command(next_help_heading = "AWS")]
 pub(super) struct AwsArgs {
     /// Region of the load balancers.
-    #[arg(long, value_name = "REGION", default_value = "eu-west-1", value_parser = region)]
+    #[arg(long, value_name = "REGION", default_value = "eu-west-1", value_parser = value::region)]
     elb_region: String,
     /// How often a call that was throttled or failed on AWS's side is tried again.
     #[arg(long, value_name = "COUNT", default_value = "5", value_parser = value::number(0, 100))]
@@ -118,9 +118,4 @@ fn time_to_live(text: &str) -> Result<u32, &'static str> {
     let whole = |duration: &Duration| duration.subsec_nanos() == 0;
     let seconds = value::duration(text).ok().filter(whole).and_then(|it| i32::try_from(it.as_secs()).ok());
     seconds.map(i32::unsigned_abs).ok_or("must be whole seconds, such as 60s or 5m")
-}
-
-fn region(text: &str) -> Result<String, &'static str> {
-    let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    valid.then(|| text.to_owned()).ok_or("must be a region, such as eu-west-1")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feed_reconcile::membership::Settings;
 
-use crate::config::{Config, Frontend};
+use crate::config::{AwsBalancers, Config, Frontend, Joining};
 use crate::frontend;
 use crate::frontend::fixed::Fixed;
 
@@ -13,26 +13,36 @@ pub(super) fn kind(frontend: &Frontend) -> &'static str {
     match frontend {
         Frontend::None => "none",
         Frontend::Static(_) => "static",
+        Frontend::Aws(balancers) => match balancers.balancers {
+            AwsBalancers::Elb(_) => "elb",
+            AwsBalancers::Nlb(_) => "nlb",
+            AwsBalancers::Alb(_) => "alb",
+        },
     }
 }
 
 pub(super) fn open(config: &Config) -> Box<dyn frontend::Frontend> {
     match &config.frontend {
-        Frontend::None => Box::new(Fixed::default()),
+        Frontend::None | Frontend::Aws(_) => Box::new(Fixed::default()),
         Frontend::Static(balancers) => Box::new(Fixed { endpoints: balancers.endpoints.clone() }),
     }
 }
 
 pub(super) fn settings(config: &Config) -> Settings {
-    match &config.frontend {
-        // Nothing is ever attached to.
-        Frontend::None | Frontend::Static(_) => Settings {
-            resync_period: Duration::from_hours(1),
-            ready_timeout: Duration::ZERO,
-            drain_delay: Duration::ZERO,
-            grace_period: config.shutdown_grace_period,
-            expected: 0,
-            releases: false,
-        },
+    /// Of those that are neither joined nor left.
+    const NOTHING: Joining = Joining {
+        resync_period: Duration::from_hours(1),
+        ready_timeout: Duration::ZERO,
+        drain_delay: Duration::ZERO,
+        expected: 0,
+    };
+    let joining = config.frontend.joining().unwrap_or(&NOTHING);
+    Settings {
+        resync_period: joining.resync_period,
+        ready_timeout: joining.ready_timeout,
+        drain_delay: joining.drain_delay,
+        grace_period: config.shutdown_grace_period,
+        expected: joining.expected,
+        releases: false,
     }
 }

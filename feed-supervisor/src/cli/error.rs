@@ -9,7 +9,7 @@ pub enum UsageError {
     #[error(transparent)]
     Flags(#[from] FlagError),
     /// Nothing to do.
-    #[error("a command is needed: none, static, bootstrap, render or check")]
+    #[error("a command is needed: none, static, elb, nlb, alb, bootstrap, render or check")]
     MissingCommand,
     /// No class to serve.
     #[error("--ingress-class is required: it names the class of the Ingresses to serve")]
@@ -23,6 +23,17 @@ pub enum UsageError {
     /// Nothing to write into Ingress status.
     #[error("static needs --internal-hostname, --external-hostname or both: Ingress status names them")]
     MissingHostname,
+    /// Nothing to find load balancers by.
+    #[error(
+        "{kind} needs --{kind}-frontend-tag-value: the tag sky.uk/KubernetesClusterFrontend of its load balancers"
+    )]
+    MissingTagValue {
+        /// The subcommand.
+        kind: &'static str,
+    },
+    /// Nothing to join.
+    #[error("alb needs --alb-target-group-names: the target groups to join")]
+    MissingTargetGroups,
     /// Nobody to ask for the address of an external name.
     #[error("--allow-external-name needs --nginx-resolver: the name server that nginx asks")]
     MissingResolver,

@@ -1,10 +1,10 @@
 mod readme;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use super::{Command, UsageError, command, flags, parse};
-use crate::config::{CheckOutput, Config, Frontend};
+use crate::config::{CheckOutput, Config};
 
 fn parse_words(line: &str, variables: &[(&str, &str)]) -> Result<Command, UsageError> {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
@@ -22,9 +22,16 @@ fn run(line: &str, variables: &[(&str, &str)]) -> Config {
 const NONE: &str = "none --ingress-class=feed --ingress-port=8080";
 const STATIC: &str = "static --ingress-class=feed --ingress-port=8080 --internal-hostname=lb.example.com";
 
-/// Every flag but those that `NONE` and `STATIC` need: a value that is not its default, and a text that the
-/// debug form of the configuration then holds and otherwise does not.
-const FLAGS: &[(&str, &str, &str)] = &[
+const ELB: &str = "elb --ingress-class=feed --ingress-port=8080 --elb-frontend-tag-value=a";
+const NLB: &str = "nlb --ingress-class=feed --ingress-port=8080 --nlb-frontend-tag-value=a";
+const ALB: &str = "alb --ingress-class=feed --ingress-port=8080 --alb-target-group-names=a";
+
+/// A flag, a value that is not its default, and a text that the debug form of the configuration then holds and otherwise
+/// does not.
+type Row = (&'static str, &'static str, &'static str);
+
+/// Every flag but those that `NONE` and the others need.
+const FLAGS: &[Row] = &[
     ("kubeconfig", "/k/config", r#"Kubernetes { kubeconfig: Some("/k/config") }"#),
     ("manifests", "/m", r#"source: Manifests("/m")"#),
     ("resync-period", "1h30m", "resync_period: 5400s"),
@@ -81,11 +88,45 @@ const FLAGS: &[(&str, &str, &str)] = &[
 ];
 
 /// The same for the flags of `static` alone.
-const STATIC_FLAGS: &[(&str, &str, &str)] = &[
-    ("external-hostname", "198.51.100.7", "(InternetFacing, Ip(198.51.100.7))"),
+const STATIC_FLAGS: &[Row] = &[("external-hostname", "198.51.100.7", "(InternetFacing, Ip(198.51.100.7))")];
+
+/// Who writes Ingress status.
+const LEASE_FLAGS: &[Row] = &[
     ("lease-name", "mine", r#"name: "mine""#),
     ("lease-namespace", "edge", r#"namespace: Some("edge")"#),
     ("lease-duration", "30s", "duration: 30s"),
+];
+
+/// How load balancers are joined.
+const RESYNC_FLAGS: &[Row] = &[("frontend-resync-period", "71s", "resync_period: 71s")];
+
+/// How load balancers are left, where it is not said in another way.
+const DRAIN_FLAGS: &[Row] = &[("drain-delay", "72s", "drain_delay: 72s")];
+
+/// What AWS's load balancers have in common.
+const AWS_FLAGS: &[Row] = &[
+    ("region", "us-east-2", r#"region: "us-east-2""#),
+    ("instance-id", "i-0a1b", r#"instance_id: Some("i-0a1b")"#),
+    ("instance-ip", "10.1.2.3", "instance_ip: Some(10.1.2.3)"),
+];
+
+const ELB_FLAGS: &[Row] =
+    &[("elb-expected-number", "2", "expected: 2"), ("elb-ready-timeout", "73s", "ready_timeout: 73s")];
+
+const NLB_FLAGS: &[Row] =
+    &[("nlb-expected-number", "2", "expected: 2"), ("nlb-ready-timeout", "73s", "ready_timeout: 73s")];
+
+const ALB_FLAGS: &[Row] = &[("alb-target-group-deregistration-delay", "74s", "drain_delay: 74s")];
+
+/// A command line that serves, the flags that its kind of frontend needs, and the tables of those that it may have.
+type FrontendRow = (&'static str, &'static [&'static str], &'static [&'static [Row]]);
+
+const FRONTENDS: &[FrontendRow] = &[
+    (NONE, &[], &[]),
+    (STATIC, &["internal-hostname"], &[STATIC_FLAGS, LEASE_FLAGS]),
+    (ELB, &["elb-frontend-tag-value"], &[ELB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
+    (NLB, &["nlb-frontend-tag-value"], &[NLB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
+    (ALB, &["alb-target-group-names"], &[ALB_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
 ];
 
 #[test]
@@ -96,7 +137,10 @@ fn verify_cli() {
 #[test]
 fn every_flag_reaches_the_configuration_in_every_spelling() {
     let run_flags = FLAGS.iter().map(|row| (NONE, row));
-    for (base, (flag, value, expected)) in run_flags.chain(STATIC_FLAGS.iter().map(|row| (STATIC, row))) {
+    let of_frontends = FRONTENDS
+        .iter()
+        .flat_map(|(base, _, tables)| tables.concat().into_iter().map(move |row| (*base, row)));
+    for (base, (flag, value, expected)) in run_flags.map(|(base, row)| (base, *row)).chain(of_frontends) {
         let resolved = |config: Config| format!("{config:?}");
         let without = resolved(run(base, &[]));
         assert!(!without.contains(expected), "{expected} is the default: {without}");
@@ -121,17 +165,16 @@ fn the_tables_hold_every_flag() {
         flags.sort();
         flags
     };
-    let names = |extra: &[&str], tables: &[&[(&str, &str, &str)]]| -> Vec<String> {
-        let listed = tables.iter().flat_map(|table| table.iter().map(|row| row.0));
-        let mut names: Vec<_> = listed.chain(extra.iter().copied()).map(str::to_owned).collect();
-        names.sort();
-        names
-    };
-    let needed = ["ingress-class", "ingress-port", "allow-external-name"];
-    assert_eq!(flags("none"), names(&needed, &[FLAGS]));
-    let needed = [needed.as_slice(), &["internal-hostname"]].concat();
-    assert_eq!(flags("static"), names(&needed, &[FLAGS, STATIC_FLAGS]));
-    assert_eq!(flags("bootstrap"), flags("static"));
+    let mut of_all = BTreeSet::new();
+    for (base, needed, tables) in FRONTENDS {
+        let listed = FLAGS.iter().chain(tables.iter().copied().flatten()).map(|row| row.0);
+        let needed = ["ingress-class", "ingress-port", "allow-external-name"].iter().chain(*needed).copied();
+        let listed: BTreeSet<_> = listed.chain(needed).map(str::to_owned).collect();
+        let name = base.split(' ').next().unwrap();
+        assert_eq!(flags(name), listed.iter().cloned().collect::<Vec<_>>(), "{name}");
+        of_all.extend(listed);
+    }
+    assert_eq!(flags("bootstrap"), of_all.into_iter().collect::<Vec<_>>());
     for name in ["render", "check"] {
         let known = flags("none");
         let unknown: Vec<_> = flags(name).into_iter().filter(|flag| !known.contains(flag)).collect();
@@ -198,13 +241,25 @@ fn an_allow_list_may_be_empty() {
 
 #[test]
 fn the_lease_lives_in_the_pods_namespace() {
-    let namespace = |line: &str, pod: &str| match run(line, &[("POD_NAMESPACE", pod)]).frontend {
-        Frontend::Static(frontend) => frontend.lease.namespace,
-        Frontend::None => panic!("`{line}` has no Lease"),
+    let namespace = |line: &str, pod: &str| {
+        run(line, &[("POD_NAMESPACE", pod)]).frontend.lease().unwrap().namespace.clone()
     };
     assert_eq!(namespace(STATIC, "edge").as_deref(), Some("edge"));
     assert_eq!(namespace(&format!("{STATIC} --lease-namespace=other"), "edge").as_deref(), Some("other"));
     assert_eq!(namespace(STATIC, ""), None);
+}
+
+#[test]
+fn leaving_may_take_longer_than_load_balancers_send_requests() {
+    for (line, expected) in [
+        (NONE.to_owned(), 300),
+        (ELB.to_owned(), 300),
+        (ALB.to_owned(), 360),
+        (format!("{ELB} --drain-delay=10m"), 660),
+        (format!("{ALB} --shutdown-grace-period=10s"), 10),
+    ] {
+        assert_eq!(run(&line, &[]).shutdown_grace_period.as_secs(), expected, "{line}");
+    }
 }
 
 #[test]
@@ -228,7 +283,7 @@ fn render_and_check_need_neither_port_nor_class() {
 
 #[test]
 fn bootstrap_takes_the_flags_of_every_frontend() {
-    for line in [NONE, STATIC] {
+    for (line, ..) in FRONTENDS {
         let (_, flags) = line.split_once(' ').unwrap();
         let Ok(Command::Bootstrap(config)) = parse_words(&format!("bootstrap {flags}"), &[]) else {
             panic!("no bootstrap with {flags}")
@@ -277,6 +332,18 @@ fn mistakes_get_one_sentence() {
         "static --ingress-class=feed --ingress-port=80 --internal-hostname=*.example.com",
         "static --ingress-class=Feed --ingress-port=80 --internal-hostname=lb.example.com",
         "static --ingress-class=feed --ingress-port=80 --internal-hostname=a --lease-duration=1500ms",
+        "elb --ingress-class=feed --ingress-port=80",
+        "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=",
+        "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --elb-expected-number=-1",
+        "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --instance-id=10.0.0.1",
+        "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --region=eu/west",
+        "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --drain-delay=0s",
+        "elb --ingress-class=feed --ingress-port=80 --nlb-frontend-tag-value=a",
+        "nlb --ingress-class=feed --ingress-port=80",
+        "nlb --ingress-class=feed --ingress-port=80 --nlb-frontend-tag-value=a --instance-ip=node-1",
+        "alb --ingress-class=feed --ingress-port=80",
+        "alb --ingress-class=feed --ingress-port=80 --alb-target-group-names=a,arn:aws:b",
+        "bootstrap --ingress-class=feed --ingress-port=80 --drain-delay=soon",
         "render",
         "check --manifests=m --output=yaml",
     ]

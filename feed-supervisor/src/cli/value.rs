@@ -7,7 +7,7 @@ use feed_reconcile::host::Host;
 use feed_reconcile::options::{AllowList, HeaderName, LogLevel, Resolver, ResolverAddress};
 use ipnet::IpNet;
 
-pub(super) use crate::runtime::flags::value::{boolean, count, duration, endpoint, number, port};
+pub(super) use crate::runtime::flags::value::{boolean, count, duration, endpoint, number, port, region};
 
 /// The longest workdir: a Unix socket's address holds 107 bytes, and nginx's log socket lies in the workdir.
 const MAX_WORKDIR_LENGTH: usize = 107 - "/errors.sock".len();
@@ -15,6 +15,24 @@ const MAX_WORKDIR_LENGTH: usize = 107 - "/errors.sock".len();
 pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address.or_else(|_| text.parse()).map_err(|_| "must be an IP address or a CIDR such as 10.0.0.0/8")
+}
+
+pub(super) fn address(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse().map_err(|_| "must be an IP address")
+}
+
+/// The id of an EC2 instance.
+pub(super) fn instance_id(text: &str) -> Result<String, &'static str> {
+    let digits = text.strip_prefix("i-").unwrap_or_default();
+    let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    valid.then(|| text.to_owned()).ok_or("must be the id of an EC2 instance, such as i-0123456789abcdef0")
+}
+
+/// The name of a target group: at most 32 letters, digits and hyphens, as `CreateTargetGroup` has it.
+pub(super) fn target_group(text: &str) -> Result<String, &'static str> {
+    let valid = (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    valid.then(|| text.to_owned()).ok_or("must be names of target groups: letters, digits and `-`, not ARNs")
 }
 
 pub(super) fn allow_list(text: &str) -> Result<AllowList, &'static str> {

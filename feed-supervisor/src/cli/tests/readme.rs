@@ -39,7 +39,7 @@ fn flags() {
     let command = command();
     let mut expected = String::new();
     let mut heading = None;
-    for flag in command.find_subcommand("static").unwrap().get_arguments() {
+    for flag in command.find_subcommand("bootstrap").unwrap().get_arguments() {
         if flag.get_help_heading() != heading {
             heading = flag.get_help_heading();
             let title = heading.unwrap();

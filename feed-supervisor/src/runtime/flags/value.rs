@@ -81,5 +81,11 @@ pub fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
     host.map(Endpoint::Name).ok_or("must be a DNS name or an IP address")
 }
 
+/// A region of AWS.
+pub fn region(text: &str) -> Result<String, &'static str> {
+    let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    valid.then(|| text.to_owned()).ok_or("must be a region, such as eu-west-1")
+}
+
 #[cfg(test)]
 mod tests;
