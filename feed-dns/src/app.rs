@@ -1,6 +1,7 @@
 //! Wiring: everything that is spawned is spawned here, and here is the order in which the process begins and ends.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use feed_supervisor::runtime::aws::calls::AwsCalls;
 use feed_supervisor::runtime::health::{Condition, Health};
 use feed_supervisor::runtime::kubernetes::ClientError;
 use feed_supervisor::runtime::metrics::Metrics;
+use feed_supervisor::runtime::push::{PushError, Pusher};
 use feed_supervisor::runtime::shutdown::{self, Shutdown};
 use feed_supervisor::runtime::source::manifests::ManifestError;
+use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -44,6 +47,8 @@ pub enum AppError {
     Manifests(#[from] ManifestError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Push(#[from] PushError),
     #[error("{0}; is --r53-hosted-zone right, and may we use it?")]
     Zone(#[source] CallError),
     #[error(transparent)]
@@ -78,6 +83,9 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let cluster = Cluster::open(&config, &mut metrics, &health).await?;
     let dns_metrics = DnsMetrics::register(&mut metrics, &health, cluster.reader().freshness());
     let reporter = Reporter::new(health.clone(), dns_metrics);
+    let push = config.push.as_ref();
+    let pusher = push.map(|push| Pusher::new(push, "feed-dns", &mut metrics)).transpose()?;
+    let metrics = Arc::new(metrics);
 
     let mut tasks = Tasks::default();
     let freshness = cluster.reader().freshness().clone();
@@ -87,8 +95,11 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     };
     tasks.spawn(
         "the endpoint for health and metrics",
-        admin.serve(Pages { health: health.clone(), metrics: Arc::new(metrics), status }),
+        admin.serve(Pages { health: health.clone(), metrics: Arc::clone(&metrics), status }),
     );
+    if let Some(pusher) = pusher.clone() {
+        tasks.spawn("what pushes metrics", pusher.run(Arc::clone(&metrics)).map(Ok::<_, Infallible>));
+    }
     let Some((zones, remote)) = open_zones(&config, &calls, &reporter, shutdown.clone()).await? else {
         return Ok(());
     };
@@ -105,6 +116,9 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     health.report("shutdown", Condition::NotReady("leaving".to_owned()));
     // Only now, as nothing is written any more.
     candidacy.end().await;
+    if let Some(pusher) = pusher {
+        pusher.push_last(&metrics).await;
+    }
     ended
 }
 

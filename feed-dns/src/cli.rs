@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 use feed_supervisor::runtime::VERSION;
 use feed_supervisor::runtime::flags::{
-    self, AdoptionArgs, ClusterArgs, FlagError, LeaseArgs, ProcessArgs, Stop,
+    self, AdoptionArgs, ClusterArgs, FlagError, LeaseArgs, ProcessArgs, ReportArgs, Stop,
 };
 
 use crate::config::{Config, PlanOutput};
@@ -109,6 +109,8 @@ struct RunArgs {
     lease: LeaseArgs,
     #[command(flatten)]
     process: ProcessArgs,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 /// The name of the subcommand that is meant when none is given.
@@ -176,9 +178,10 @@ impl CliCommand {
 
 impl RunArgs {
     fn resolve(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Config, UsageError> {
-        let Self { zones, frontends, aws, cluster, adoption, lease, process } = self;
+        let Self { zones, frontends, aws, cluster, adoption, lease, process, reports } = self;
         let (zones, max_deletion_percent) = zones.resolve()?;
         let (source, resync_period) = cluster.resolve()?;
+        let (push, spans) = reports.resolve()?;
         Ok(Config {
             zones,
             frontends: frontends.resolve()?,
@@ -189,6 +192,8 @@ impl RunArgs {
             lease: lease.resolve("feed-dns", variable("POD_NAMESPACE"))?,
             health_port: process.health_port,
             logging: process.logging(),
+            push,
+            spans,
         })
     }
 }

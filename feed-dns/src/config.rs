@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use feed_reconcile::dns::{Endpoints, ZoneId};
-use feed_supervisor::runtime::settings::{LeaseConfig, Logging, Source};
+use feed_supervisor::runtime::settings::{LeaseConfig, Logging, PushConfig, Source, SpansConfig};
 
 use crate::endpoints::Wanted;
 use crate::keeper::Policy;
@@ -29,6 +29,10 @@ pub struct Config {
     pub health_port: u16,
     /// What is logged, and in which form.
     pub logging: Logging,
+    /// The push gateway that metrics are pushed to, if they are.
+    pub push: Option<PushConfig>,
+    /// The collector that spans are sent to, if they are.
+    pub spans: Option<SpansConfig>,
 }
 
 /// Where records point to.

@@ -29,25 +29,30 @@ fn main() -> ExitCode {
 }
 
 fn keep(config: Config) -> ExitCode {
-    if let Err(error) = telemetry::init(config.logging.format, config.logging.verbosity) {
-        return complain(&error, 1);
-    }
-    let ended = Runtime::new()
-        .map_err(Box::<dyn Error>::from)
-        .and_then(|runtime| runtime.block_on(app::run(config)).map_err(Box::<dyn Error>::from));
-    match ended {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error, 1),
+    };
+    let spans = config.spans.as_ref();
+    let spans = match telemetry::init_with_spans(config.logging, spans, "feed-dns", runtime.handle()) {
+        Ok(spans) => spans,
+        Err(error) => return complain(&error, 1),
+    };
+    let code = match runtime.block_on(app::run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    spans.end();
+    code
 }
 
 /// A plan is read by people and programs: nothing is logged but with --debug.
 fn plan(config: Config, output: PlanOutput) -> Result<bool, Box<dyn Error>> {
     if config.logging.verbosity == Verbosity::Debug {
-        telemetry::init(config.logging.format, config.logging.verbosity)?;
+        telemetry::init(config.logging)?;
     }
     match Runtime::new()?.block_on(app::plan(config, output, &mut io::stdout().lock())) {
         // Who reads only the beginning does not want to be told so.

@@ -105,6 +105,8 @@ fn nginx_options() -> NginxOptions {
         client_body_buffer_size_in_kb: 16,
         large_client_header_buffer_blocks: 4,
         resolvers: Vec::new(),
+        access_log: None,
+        tracing: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod capacity;
 mod fold;
 mod location;
 mod main_context;
+mod observed;
 mod rendered;
 mod renderer;
 mod source_map;

@@ -6,6 +6,10 @@ use ipnet::IpNet;
 
 use crate::host::Host;
 
+mod observed;
+
+pub use self::observed::{AccessLog, Collector, Tracer, Tracing};
+
 /// Options of [`reconcile`](crate::reconcile()).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -160,6 +164,10 @@ pub struct NginxOptions {
     pub large_client_header_buffer_blocks: u32,
     /// Name servers for `ExternalName` Services; may be empty where these are not allowed.
     pub resolvers: Vec<Resolver>,
+    /// Where requests are logged, if they are.
+    pub access_log: Option<AccessLog>,
+    /// How nginx takes part in traces, if it does.
+    pub tracing: Option<Tracing>,
 }
 
 /// Levels of nginx's `error_log`.

@@ -25,12 +25,15 @@ use crate::nginx::executor::{Channels, Mode, TakeOverError};
 use crate::nginx::files::{FilesError, Lock};
 use crate::nginx::leave::LeaveError;
 use crate::nginx::logs::LogsError;
+use crate::nginx::observed::ObservedError;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::ProbeError;
-use crate::nginx::{facts, stats};
+use crate::nginx::{facts, reopen, stats};
 use crate::reaper;
 use crate::runtime::admin::{AdminError, Pages};
 use crate::runtime::kubernetes::ClientError;
+use crate::runtime::metrics::Metrics;
+use crate::runtime::push::{PushError, Pusher};
 use crate::runtime::shutdown::{self, Shutdown, Trigger};
 use crate::runtime::source::manifests::ManifestError;
 use crate::tokens::{Roomy, Tokens};
@@ -46,6 +49,8 @@ pub enum AppError {
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error(transparent)]
+    Observed(#[from] ObservedError),
+    #[error(transparent)]
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Port(#[from] PortError),
@@ -59,6 +64,8 @@ pub enum AppError {
     Manifests(#[from] ManifestError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Push(#[from] PushError),
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error("{task} has ended unexpectedly: {why}")]
@@ -93,7 +100,8 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
 
     let mut tasks = Tasks::default();
     let serving = Serving::begin(&config, prepared, view, &mut tasks, &shutdown)?;
-    let Serving { control, events, mut executor, mut publisher, ready, busy, lock: _lock } = serving;
+    let Serving { control, events, mut executor, mut publisher, ready, busy, last_push, lock: _lock } =
+        serving;
     let server = leave::Ending { nginx: &nginx, busy };
     let membership = runner.run(&server, ready, shutdown.clone());
 
@@ -119,6 +127,9 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
         ended
     };
     let (ended, left) = futures::join!(until_told, membership);
+    if let Some((pusher, metrics)) = last_push {
+        pusher.push_last(&metrics).await;
+    }
     ended.and(leave::verdict(left, config.shutdown_grace_period))
 }
 
@@ -133,6 +144,8 @@ struct Serving {
     ready: watch::Receiver<bool>,
     /// Closed as soon as nobody acts on nginx any more.
     busy: watch::Receiver<()>,
+    /// What is pushed when all else is over.
+    last_push: Option<(Pusher, Arc<Metrics>)>,
     lock: Lock,
 }
 
@@ -153,6 +166,7 @@ impl Serving {
             health,
             metrics,
             ingress_metrics,
+            pusher,
             recipe,
             source,
             lock,
@@ -173,11 +187,18 @@ impl Serving {
                 board.page(&nginx, freshness.age().map(|age| age.as_secs_f64()), &frontends.borrow())
             })
         };
+        let metrics = Arc::new(metrics);
         tasks.spawn("the endpoint for health and metrics", {
-            let pages = Pages { health: health.clone(), metrics: Arc::new(metrics), status: page };
+            let pages = Pages { health: health.clone(), metrics: Arc::clone(&metrics), status: page };
             admin.serve(pages)
         });
+        let last_push = pusher.map(|pusher| (pusher, metrics));
+        if let Some((pusher, metrics)) = last_push.clone() {
+            tasks.spawn_endless("what pushes metrics", pusher.run(metrics));
+        }
         tasks.spawn("the receiver of nginx's log", logs.run());
+        let reopen = reopen::listen().map_err(AppError::Signals)?;
+        tasks.spawn("the receiver of SIGUSR1", reopen::run(reopen, nginx.known.subscribe()));
 
         let (computed, computed_events) = mpsc::channel(1);
         let (options, known_options) = watch::channel(None);
@@ -229,6 +250,7 @@ impl Serving {
             publisher,
             ready,
             busy,
+            last_push,
             lock,
         })
     }

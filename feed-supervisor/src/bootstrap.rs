@@ -6,6 +6,7 @@ use feed_reconcile::nginx::{self, Generation, TemplateError};
 
 use crate::config::{NginxConfig, NginxFacts};
 use crate::nginx::files::{Files, FilesError, listens_on};
+use crate::nginx::observed::{ObservedError, prepare_access_log};
 use crate::nginx::ports::has_ipv6;
 
 /// Why nginx cannot be given a first configuration.
@@ -14,6 +15,9 @@ pub enum BootstrapError {
     /// The workdir cannot be used.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// The access log's directory cannot be used.
+    #[error(transparent)]
+    Observed(#[from] ObservedError),
     /// The shipped template is broken.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -45,6 +49,7 @@ impl fmt::Display for FirstConfiguration {
 pub fn bootstrap(config: &NginxConfig) -> Result<FirstConfiguration, BootstrapError> {
     let files = Files::new(config.workdir(), config.is_sidecar());
     files.prepare()?;
+    prepare_access_log(config)?;
     if let Some((header, bytes)) = files.left()?.confirmed
         && listens_on(&bytes, config.status_port())
     {

@@ -7,6 +7,7 @@
 mod error;
 mod frontend;
 mod nginx;
+mod observed;
 mod routes;
 mod supervisor;
 mod value;
@@ -21,11 +22,12 @@ use clap::{CommandFactory, FromArgMatches};
 pub use self::error::UsageError;
 use self::frontend::{AlbArgs, ElbArgs, NlbArgs, StaticArgs, Surroundings};
 use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
+use self::observed::ObservedArgs;
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
 use crate::config::{BootstrapConfig, CheckConfig, CheckOutput, Config, Frontend, RenderConfig};
 use crate::runtime::VERSION;
-use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, ProcessArgs, Stop};
+use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, ProcessArgs, ReportArgs, Stop};
 
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,9 +127,13 @@ struct RunArgs {
     #[command(flatten)]
     tuning: TuningArgs,
     #[command(flatten)]
+    observed: ObservedArgs,
+    #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]
     supervisor: SupervisorArgs,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 #[derive(clap::Args)]
@@ -146,6 +152,8 @@ struct RenderArgs {
     nginx: NginxArgs,
     #[command(flatten)]
     tuning: TuningArgs,
+    #[command(flatten)]
+    observed: ObservedArgs,
 }
 
 #[derive(clap::Args)]
@@ -237,13 +245,26 @@ impl RunArgs {
         self,
         frontend: impl FnOnce(&str) -> Result<Frontend, UsageError>,
     ) -> Result<Config, UsageError> {
-        let Self { cluster, adoption, ports, backends, routes, nginx, reload, tuning, process, supervisor } =
-            self;
+        let Self {
+            cluster,
+            adoption,
+            ports,
+            backends,
+            routes,
+            nginx,
+            reload,
+            tuning,
+            observed,
+            process,
+            reports,
+            supervisor,
+        } = self;
         let (source, resync_period) = cluster.resolve()?;
         let adoption = adoption.resolve();
         let class = adoption.class.as_deref().ok_or(UsageError::MissingClass)?;
         let frontend = frontend(class)?;
         let ports = ports.resolve(Some(process.health_port))?;
+        let (push, spans) = reports.resolve()?;
         let needs_resolver = backends.allow_external_name;
         let drain_delay = frontend.joining().map_or(Duration::ZERO, |joining| joining.drain_delay);
         Ok(Config {
@@ -251,25 +272,27 @@ impl RunArgs {
             resync_period,
             frontend,
             options: routes.resolve(adoption, backends),
-            nginx: nginx.resolve(ports, tuning, needs_resolver)?,
+            nginx: nginx.resolve(ports, tuning, observed, needs_resolver)?,
             reload: reload.resolve(),
             health_port: process.health_port,
             shutdown_grace_period: supervisor.grace_period(drain_delay),
             logging: process.logging(),
+            push,
+            spans,
         })
     }
 }
 
 impl RenderArgs {
     fn resolve(self) -> Result<RenderConfig, UsageError> {
-        let Self { manifests, adoption, mut ports, backends, routes, nginx, tuning } = self;
+        let Self { manifests, adoption, mut ports, backends, routes, nginx, tuning, observed } = self;
         ports.ingress_port.get_or_insert(nginx::RENDERED_PORT);
         let ports = ports.resolve(None)?;
         let needs_resolver = backends.allow_external_name;
         Ok(RenderConfig {
             manifests: manifests.resolve()?,
             options: routes.resolve(adoption.resolve(), backends),
-            nginx: nginx.resolve(ports, tuning, needs_resolver)?,
+            nginx: nginx.resolve(ports, tuning, observed, needs_resolver)?,
         })
     }
 }

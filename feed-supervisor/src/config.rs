@@ -9,7 +9,12 @@ use std::time::Duration;
 use feed_reconcile::options::{NginxOptions, Options};
 
 pub use self::frontend::{AwsBalancers, AwsFrontend, Frontend, FrontendTags, Joining, StaticFrontend};
-pub use crate::runtime::settings::{LeaseConfig, LogFormat, Logging, Source, Verbosity};
+pub use crate::runtime::settings::{
+    LeaseConfig, LogFormat, Logging, PushConfig, Source, SpansConfig, Verbosity,
+};
+
+/// Where nginx logs requests if nothing else is said, below the workdir.
+pub const ACCESS_LOG_DIRECTORY: &str = "logs";
 
 /// Settings of a running `feed-ingress`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,10 @@ pub struct Config {
     pub shutdown_grace_period: Duration,
     /// What is logged, and in which form.
     pub logging: Logging,
+    /// The push gateway that metrics are pushed to, if they are.
+    pub push: Option<PushConfig>,
+    /// The collector that spans are sent to, if they are.
+    pub spans: Option<SpansConfig>,
 }
 
 /// nginx: the program and its configuration.

@@ -9,7 +9,6 @@ use feed_supervisor::cli::{self, Command};
 use feed_supervisor::config::{BootstrapConfig, CheckConfig, Config, NginxFacts, RenderConfig};
 use feed_supervisor::nginx::probe;
 use feed_supervisor::output::UntilClosed;
-use feed_supervisor::runtime::settings::Logging;
 use feed_supervisor::runtime::telemetry;
 use feed_supervisor::{app, bootstrap, check, render};
 use tokio::runtime::Runtime;
@@ -22,15 +21,31 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os(), |name| std::env::var_os(name)) {
         Err(error) => complain(&error, USAGE),
         Ok(Command::Print(text)) => print(&text),
-        Ok(Command::Run(config)) => logged(config.logging, || serve(*config)),
-        Ok(Command::Bootstrap(config)) => logged(config.logging, || write_first_configuration(&config)),
+        Ok(Command::Run(config)) => serve(*config),
+        Ok(Command::Bootstrap(config)) => match telemetry::init(config.logging) {
+            Ok(()) => exit_code(write_first_configuration(&config)),
+            Err(error) => complain(&error, 1),
+        },
         Ok(Command::Render(config)) => print_configuration(&config),
         Ok(Command::Check(config)) => print_diagnostics(&config),
     }
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    Ok(Runtime::new()?.block_on(app::run(config))?)
+fn serve(config: Config) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error, 1),
+    };
+    match telemetry::init_with_spans(config.logging, config.spans.as_ref(), "feed-ingress", runtime.handle())
+    {
+        Ok(spans) => {
+            let ended = runtime.block_on(app::run(config));
+            let code = exit_code(ended.map_err(Box::from));
+            spans.end();
+            code
+        }
+        Err(error) => complain(&error, 1),
+    }
 }
 
 fn write_first_configuration(config: &BootstrapConfig) -> Result<(), Box<dyn Error>> {
@@ -71,12 +86,9 @@ fn print_diagnostics(config: &CheckConfig) -> ExitCode {
     }
 }
 
-/// Does something that logs, and logs its error.
-fn logged(logging: Logging, act: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
-    if let Err(error) = telemetry::init(logging.format, logging.verbosity) {
-        return complain(&error, 1);
-    }
-    match act() {
+/// Logs the error, if there is one.
+fn exit_code(ended: Result<(), Box<dyn Error>>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error}");

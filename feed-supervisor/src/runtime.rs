@@ -8,6 +8,7 @@ pub mod health;
 pub mod kubernetes;
 pub mod lease;
 pub mod metrics;
+pub mod push;
 pub mod settings;
 pub mod shutdown;
 pub mod source;

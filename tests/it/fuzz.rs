@@ -48,6 +48,8 @@ fn render(state: &DesiredState, options: &Options) -> String {
         client_body_buffer_size_in_kb: 16,
         large_client_header_buffer_blocks: 4,
         resolvers: Vec::new(),
+        access_log: None,
+        tracing: None,
     };
     let mut renderer = Renderer::new(nginx, options.defaults.clone()).unwrap();
     renderer.update(state).unwrap().to_text(Generation(1))

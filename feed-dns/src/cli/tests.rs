@@ -18,6 +18,7 @@ fn run(line: &str, variables: &[(&str, &str)]) -> Config {
 }
 
 const TAGGED: &str = "--r53-hosted-zone=Z1 --elb-label-value=feed";
+const PUSHING: &str = "--r53-hosted-zone=Z1 --elb-label-value=feed --pushgateway=http://push.test";
 const GIVEN: &str = "--r53-hosted-zone=Z1 --internal-hostname=lb.example.com";
 
 /// Every flag: what it is added to, a value that is not its default, and a text that the debug form of the configuration
@@ -45,6 +46,10 @@ const FLAGS: &[(&str, &str, &str, &str)] = &[
     (TAGGED, "health-port", "12083", "health_port: 12083"),
     (TAGGED, "debug", "true", "verbosity: Debug"),
     (TAGGED, "log-format", "json", "format: Json"),
+    (TAGGED, "pushgateway", "http://push.test/x/", r#"path: "/x/""#),
+    (PUSHING, "pushgateway-interval", "90", "interval: 90s"),
+    (PUSHING, "pushgateway-label", "a=b", r#"labels: {"a": "b"}"#),
+    (TAGGED, "otlp-endpoint", "http://[::1]:4317", r#"endpoint: "http://[::1]:4317""#),
 ];
 
 #[test]

@@ -4,7 +4,7 @@ use minijinja::Value;
 
 use super::capacity::Capacity;
 use super::location::default_settings;
-use super::token;
+use super::{observed, token};
 use crate::options::{NginxOptions, RouteDefaults};
 
 /// Stands for the generation until the file is written. Control characters are in no value and no template.
@@ -64,5 +64,7 @@ pub(super) fn main_context(input: &MainInput, options: &NginxOptions, defaults: 
         ("status_port", Value::from(options.status_port)),
         ("backend_connect_timeout", Value::from(options.backend_connect_timeout_seconds)),
         ("settings", default_settings(defaults)),
+        ("access_log", observed::access_log(options.access_log.as_ref())),
+        ("tracing", observed::tracing(options.tracing.as_ref())),
     ])
 }

@@ -32,6 +32,8 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_formatter(token::format_value);
         for (name, source) in [
+            ("access_log.conf.j2", include_str!("../../../templates/access_log.conf.j2")),
+            ("tracing.conf.j2", include_str!("../../../templates/tracing.conf.j2")),
             ("body.conf.j2", include_str!("../../../templates/body.conf.j2")),
             ("server.conf.j2", include_str!("../../../templates/server.conf.j2")),
             ("settings.conf.j2", include_str!("../../../templates/settings.conf.j2")),

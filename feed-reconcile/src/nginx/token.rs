@@ -13,7 +13,7 @@ use minijinja::{Error, ErrorKind, Output, State};
 
 use crate::desired::{Backend, Protocol, UpstreamName};
 use crate::host::Host;
-use crate::options::{HeaderName, LogLevel, Resolver, ResolverAddress};
+use crate::options::{Collector, Endpoint, HeaderName, LogLevel, Resolver, ResolverAddress};
 
 /// A piece of nginx configuration: one parameter, or a part of one.
 #[derive(Debug)]
@@ -148,6 +148,22 @@ pub(super) fn network(network: &IpNet) -> Value {
 /// A request header's name.
 pub(super) fn header(name: &HeaderName) -> Value {
     token(name.as_str())
+}
+
+/// The variable that holds a request header's value.
+pub(super) fn header_variable(name: &HeaderName) -> Value {
+    token(format!("$http_{}", name.as_str().to_ascii_lowercase().replace('-', "_")))
+}
+
+/// Where `ngx_otel_module` sends spans, IPv6 in brackets. Older versions know no scheme.
+pub(super) fn collector(collector: &Collector) -> Value {
+    let Collector { tls, host, port } = collector;
+    let scheme = if *tls { "https://" } else { "" };
+    token(match host {
+        Endpoint::Ip(IpAddr::V6(address)) => format!("{scheme}[{address}]:{port}"),
+        Endpoint::Ip(address) => format!("{scheme}{address}:{port}"),
+        Endpoint::Name(name) => format!("{scheme}{}:{port}", name.as_str()),
+    })
 }
 
 /// A name server, IPv6 in brackets.

@@ -21,12 +21,13 @@ use crate::nginx::logs::{Emergency, Follower, Logs};
 use crate::nginx::master::Program;
 use crate::nginx::probe::{self, Version};
 use crate::nginx::status_port::StatusPort;
-use crate::nginx::{facts, ports};
+use crate::nginx::{facts, observed, ports};
 use crate::runtime::admin::Admin;
 use crate::runtime::health::{Condition, Health};
 use crate::runtime::kubernetes;
 use crate::runtime::kubernetes::calls::{ApiCalls, ObserveLayer};
 use crate::runtime::metrics::Metrics;
+use crate::runtime::push::Pusher;
 use crate::runtime::source::SourceReader;
 use crate::runtime::source::kube::KubeSource;
 use crate::runtime::source::manifests::ManifestSource;
@@ -41,6 +42,7 @@ pub(super) struct Prepared {
     pub(super) health: Health,
     pub(super) metrics: Metrics,
     pub(super) ingress_metrics: IngressMetrics,
+    pub(super) pusher: Option<Pusher>,
     pub(super) recipe: Recipe,
     pub(super) source: Source,
     pub(super) lock: Lock,
@@ -53,6 +55,7 @@ impl Prepared {
             if config.nginx.is_sidecar() { None } else { Some(probe::version(&config.nginx.binary).await?) };
         let recipe = Recipe::new(config.options.clone(), config.nginx.template.clone())?;
         recipe.check(facts::options(&config.nginx, version.unwrap_or(Version::OLDEST)))?;
+        observed::check_tracer(&config.nginx)?;
         let admin = Admin::bind(config.health_port).await?;
 
         let health = Health::new();
@@ -61,9 +64,12 @@ impl Prepared {
         let mut metrics = Metrics::new("feed_ingress");
         let source = Source::open(config, &mut metrics, &health).await?;
         let ingress_metrics = IngressMetrics::register(&mut metrics, &health, source.reader().freshness());
+        let push = config.push.as_ref();
+        let pusher = push.map(|push| Pusher::new(push, "feed-ingress", &mut metrics)).transpose()?;
 
         let files = Files::new(config.nginx.workdir(), config.nginx.is_sidecar());
         files.prepare()?;
+        observed::prepare_access_log(&config.nginx)?;
         let lock = files.lock()?;
         files.clear_drained()?;
         let (logs, follower, emergencies) = Logs::bind(&files.errors_socket())?;
@@ -87,6 +93,7 @@ impl Prepared {
             health,
             metrics,
             ingress_metrics,
+            pusher,
             recipe,
             source,
             lock,

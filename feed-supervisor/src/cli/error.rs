@@ -37,6 +37,17 @@ pub enum UsageError {
     /// Nobody to ask for the address of an external name.
     #[error("--allow-external-name needs --nginx-resolver: the name server that nginx asks")]
     MissingResolver,
+    /// A tracer without its configuration, or the other way round.
+    #[error(
+        "--nginx-opentracing-plugin-path and --nginx-opentracing-config-path go together: a tracer's library, and what \
+         it is told"
+    )]
+    HalfATracer,
+    /// Two ways of tracing a request.
+    #[error(
+        "--nginx-otel-endpoint and --nginx-opentracing-plugin-path exclude each other: a request is traced in one way"
+    )]
+    TwoTracers,
     /// One port for two purposes.
     #[error("--{one} and --{other} must be different ports")]
     SamePort {

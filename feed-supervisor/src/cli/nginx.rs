@@ -7,6 +7,7 @@ use std::time::Duration;
 use feed_reconcile::options::{HeaderName, LogLevel, NginxOptions, Resolver};
 use ipnet::IpNet;
 
+use super::observed::ObservedArgs;
 use super::{UsageError, value};
 use crate::config::{NginxConfig, ReloadConfig};
 
@@ -73,6 +74,7 @@ impl NginxArgs {
         self,
         ports: Ports,
         tuning: TuningArgs,
+        observed: ObservedArgs,
         needs_resolver: bool,
     ) -> Result<NginxConfig, UsageError> {
         let Self { nginx_binary, nginx_workdir, nginx_pid_file, nginx_template, nginx_resolver } = self;
@@ -82,11 +84,14 @@ impl NginxArgs {
         let sidecar = nginx_pid_file.is_some();
         let pid_file = nginx_pid_file.unwrap_or_else(|| nginx_workdir.join("nginx.pid"));
         let text = |path: &Path| path.to_string_lossy().into_owned();
+        let (access_log, tracing) = observed.resolve(&nginx_workdir)?;
         let base = NginxOptions {
             workdir: text(&nginx_workdir),
             pid_file: text(&pid_file),
             sidecar,
             resolvers: nginx_resolver,
+            access_log,
+            tracing,
             ..tuning.options(ports)
         };
         Ok(NginxConfig { binary: nginx_binary, template: nginx_template, base })
@@ -224,6 +229,8 @@ impl TuningArgs {
             client_body_buffer_size_in_kb: nginx_client_body_buffer_size_in_kb,
             large_client_header_buffer_blocks: nginx_large_client_header_buffer_blocks,
             resolvers: Vec::new(),
+            access_log: None,
+            tracing: None,
         }
     }
 }

@@ -85,6 +85,43 @@ const FLAGS: &[Row] = &[
     ("shutdown-grace-period", "7m", "shutdown_grace_period: 420s"),
     ("debug", "true", "verbosity: Debug"),
     ("log-format", "json", "format: Json"),
+    (
+        "access-log",
+        "true",
+        r#"access_log: Some(AccessLog { directory: "/var/run/feed-ingress/logs", headers: [] })"#,
+    ),
+    ("pushgateway", "https://push.test/x/", r#"path: "/x/""#),
+    (
+        "otlp-endpoint",
+        "collector.test:4317",
+        r#"spans: Some(SpansConfig { endpoint: "http://collector.test:4317" })"#,
+    ),
+    (
+        "nginx-otel-endpoint",
+        "https://collector.test:4317",
+        r#"OpenTelemetry(Collector { tls: true, host: Name(Host("collector.test")), port: 4317 })"#,
+    ),
+];
+
+/// The same for flags that mean something beside others, which are given first.
+const DEPENDENT_FLAGS: &[(&str, &str, &str, &str)] = &[
+    ("--access-log", "access-log-dir", "/var/log/nginx", r#"directory: "/var/log/nginx""#),
+    ("--access-log", "nginx-log-headers", "X-A,B", r#"headers: [HeaderName("X-A"), HeaderName("B")]"#),
+    ("--nginx-otel-endpoint=127.0.0.1:1", "nginx-modules-path", "/m", r#"modules: "/m""#),
+    (
+        "--nginx-opentracing-config-path=/t.json",
+        "nginx-opentracing-plugin-path",
+        "/t.so",
+        r#"OpenTracing { plugin: "/t.so", config: "/t.json" }"#,
+    ),
+    (
+        "--nginx-opentracing-plugin-path=/t.so",
+        "nginx-opentracing-config-path",
+        "/t.json",
+        r#"OpenTracing { plugin: "/t.so", config: "/t.json" }"#,
+    ),
+    ("--pushgateway=http://push.test", "pushgateway-interval", "90", "interval: 90s"),
+    ("--pushgateway=http://push.test", "pushgateway-label", "a=b", r#"labels: {"a": "b"}"#),
 ];
 
 /// The same for the flags of `static` alone.
@@ -141,17 +178,24 @@ fn every_flag_reaches_the_configuration_in_every_spelling() {
         .iter()
         .flat_map(|(base, _, tables)| tables.concat().into_iter().map(move |row| (*base, row)));
     for (base, (flag, value, expected)) in run_flags.map(|(base, row)| (base, *row)).chain(of_frontends) {
-        let resolved = |config: Config| format!("{config:?}");
-        let without = resolved(run(base, &[]));
+        let without = format!("{:?}", run(base, &[]));
         assert!(!without.contains(expected), "{expected} is the default: {without}");
-        let spellings = [
-            resolved(run(&format!("{base} --{flag}={value}"), &[])),
-            resolved(run(&format!("{base} -{flag}={value}"), &[])),
-            resolved(run(base, &[(&flags::variable_name(flag), value)])),
-        ];
-        for with in spellings {
-            assert!(with.contains(expected), "--{flag}={value} should give {expected}: {with}");
-        }
+        reaches_the_configuration(base, flag, value, expected);
+    }
+    for (others, flag, value, expected) in DEPENDENT_FLAGS {
+        reaches_the_configuration(&format!("{NONE} {others}"), flag, value, expected);
+    }
+}
+
+fn reaches_the_configuration(base: &str, flag: &str, value: &str, expected: &str) {
+    let resolved = |config: Config| format!("{config:?}");
+    let spellings = [
+        resolved(run(&format!("{base} --{flag}={value}"), &[])),
+        resolved(run(&format!("{base} -{flag}={value}"), &[])),
+        resolved(run(base, &[(&flags::variable_name(flag), value)])),
+    ];
+    for with in spellings {
+        assert!(with.contains(expected), "--{flag}={value} should give {expected}: {with}");
     }
 }
 
@@ -169,6 +213,7 @@ fn the_tables_hold_every_flag() {
     for (base, needed, tables) in FRONTENDS {
         let listed = FLAGS.iter().chain(tables.iter().copied().flatten()).map(|row| row.0);
         let needed = ["ingress-class", "ingress-port", "allow-external-name"].iter().chain(*needed).copied();
+        let needed = needed.chain(DEPENDENT_FLAGS.iter().map(|row| row.1));
         let listed: BTreeSet<_> = listed.chain(needed).map(str::to_owned).collect();
         let name = base.split(' ').next().unwrap();
         assert_eq!(flags(name), listed.iter().cloned().collect::<Vec<_>>(), "{name}");
@@ -328,6 +373,21 @@ fn mistakes_get_one_sentence() {
         "none --ingress-class=feed --ingress-port=80 --log-format=xml",
         "none --ingress-class=feed --ingress-port=80 --debug=maybe",
         "none --ingress-class=feed --ingress-port=80 --internal-hostname=lb.example.com",
+        "none --ingress-class=feed --ingress-port=80 --access-log-dir=/a/../b",
+        "none --ingress-class=feed --ingress-port=80 --nginx-log-headers=X-A,B_C",
+        "none --ingress-class=feed --ingress-port=80 --nginx-opentracing-plugin-path=/t.so",
+        "none --ingress-class=feed --ingress-port=80 --nginx-opentracing-config-path=/t.json --nginx-otel-endpoint=a:1",
+        "none --ingress-class=feed --ingress-port=80 --nginx-opentracing-plugin-path=/t --nginx-opentracing-config-path=/u \
+         --nginx-otel-endpoint=a:1",
+        "none --ingress-class=feed --ingress-port=80 --nginx-opentracing-plugin-path=/t;",
+        "none --ingress-class=feed --ingress-port=80 --nginx-otel-endpoint=collector",
+        "none --ingress-class=feed --ingress-port=80 --nginx-otel-endpoint=ftp://collector:4317",
+        "none --ingress-class=feed --ingress-port=80 --pushgateway=push:9091",
+        "none --ingress-class=feed --ingress-port=80 --pushgateway-interval=0",
+        "none --ingress-class=feed --ingress-port=80 --pushgateway-label=a",
+        "none --ingress-class=feed --ingress-port=80 --pushgateway-label=host=a",
+        "none --ingress-class=feed --ingress-port=80 --pushgateway-label=a=b --pushgateway-label=a=c",
+        "none --ingress-class=feed --ingress-port=80 --otlp-endpoint=https://collector:4317",
         "static --ingress-class=feed --ingress-port=80",
         "static --ingress-class=feed --ingress-port=80 --internal-hostname=*.example.com",
         "static --ingress-class=Feed --ingress-port=80 --internal-hostname=lb.example.com",

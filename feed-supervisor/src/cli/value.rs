@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use feed_reconcile::host::Host;
-use feed_reconcile::options::{AllowList, HeaderName, LogLevel, Resolver, ResolverAddress};
+use feed_reconcile::options::{
+    AllowList, Collector, Endpoint, HeaderName, LogLevel, Resolver, ResolverAddress,
+};
 use ipnet::IpNet;
 
 pub(super) use crate::runtime::flags::value::{boolean, count, duration, endpoint, number, port, region};
@@ -65,6 +67,25 @@ pub(super) fn resolver(text: &str) -> Result<Resolver, &'static str> {
         _ => return Err(EXPECTED),
     };
     Ok(Resolver { address, port })
+}
+
+/// A collector of spans that nginx sends them to.
+pub(super) fn collector(text: &str) -> Result<Collector, &'static str> {
+    const EXPECTED: &str = "must be a host and a port, such as otel-collector.monitoring:4317, and may begin with \
+                            http:// or https://";
+    let (tls, place) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+        (Some(place), _) => (false, place),
+        (None, Some(place)) => (true, place),
+        (None, None) => (false, text),
+    };
+    let (host, number) = place.trim_end_matches('/').rsplit_once(':').ok_or(EXPECTED)?;
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let host = match (bare, endpoint(bare.unwrap_or(host)).map_err(|_| EXPECTED)?) {
+        (Some(_), Endpoint::Ip(IpAddr::V6(address))) => Endpoint::Ip(address.into()),
+        (None, host @ (Endpoint::Name(_) | Endpoint::Ip(IpAddr::V4(_)))) => host,
+        _ => return Err(EXPECTED),
+    };
+    Ok(Collector { tls, host, port: port(number).map_err(|_| EXPECTED)? })
 }
 
 pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {

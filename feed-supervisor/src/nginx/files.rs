@@ -6,6 +6,7 @@
 //! | `confirmed` | a symlink to the file that was confirmed last |
 //! | `generations/42.conf` | configuration 42 |
 //! | `temp/` | nginx's temporary files |
+//! | `logs/` | nginx's access log, where it is asked for and nothing else is said |
 //! | `errors.sock` | the socket that nginx logs to |
 //! | `nginx.pid` | nginx's pid, where it is our child |
 //! | `drained` | there once a neighbouring nginx may stop |

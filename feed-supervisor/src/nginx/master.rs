@@ -158,6 +158,11 @@ impl Master {
         self.signal(Signal::HUP)
     }
 
+    /// Tells it to open its log files anew.
+    pub fn reopen_logs(&self) -> Result<(), MasterError> {
+        self.signal(Signal::USR1)
+    }
+
     /// Tells it to finish its requests and end.
     pub fn quit(&self) -> Result<(), MasterError> {
         self.signal(Signal::QUIT)

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod lease;
 mod process;
+mod reports;
 pub mod value;
 
 pub use cluster::{AdoptionArgs, ClusterArgs};
@@ -16,6 +17,7 @@ pub use environment::{matches, modern_spelling, variable_name, with_switches};
 pub use error::{FlagError, Stop};
 pub use lease::LeaseArgs;
 pub use process::ProcessArgs;
+pub use reports::ReportArgs;
 
 /// What `--help` says of all flags. The example is a flag of that binary.
 pub fn spelling(example: &str) -> String {

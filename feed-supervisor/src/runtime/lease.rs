@@ -259,8 +259,12 @@ impl Clock {
 /// A name that no other participant has at this time: the host's, which is a pod's own, and the number of this process.
 /// In a container that starts again both are usually the same, and it goes on where it was.
 pub fn identity() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}_{}", host.trim(), std::process::id())
+    format!("{}_{}", host_name(), std::process::id())
+}
+
+/// The host's name; a pod's own in a pod.
+pub fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What the operator asked for, as far as both binaries have it: plain values, already checked.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use reqwest::Url;
 
 pub use super::telemetry::{LogFormat, Verbosity};
 
@@ -27,6 +30,24 @@ pub struct LeaseConfig {
     pub namespace: Option<String>,
     /// How long a holder that was not heard of keeps it; whole seconds, at least 3.
     pub duration: Duration,
+}
+
+/// The push gateway that metrics are pushed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushConfig {
+    /// Its URL, `http` or `https`, up to where its own path begins.
+    pub gateway: Url,
+    /// How often is pushed.
+    pub interval: Duration,
+    /// Labels for all that is pushed.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The collector that spans are sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpansConfig {
+    /// Its URL: `http://HOST:PORT`.
+    pub endpoint: String,
 }
 
 /// What is logged, and in which form.

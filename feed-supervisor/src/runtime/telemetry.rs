@@ -1,14 +1,22 @@
-//! Logs, on stderr.
+//! Logs, on stderr, and spans, to a collector.
 
 use std::io;
 
+use tokio::runtime::Handle;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
+
+use super::settings::{Logging, SpansConfig};
+
+mod spans;
+
+pub use self::spans::{Spans, SpansError};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,13 +28,42 @@ pub enum LogFormat {
     Json,
 }
 
+/// Why nothing can be told of what happens.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// Something else logs already.
+    #[error(transparent)]
+    Log(#[from] TryInitError),
+    /// Spans cannot be sent.
+    #[error(transparent)]
+    Spans(#[from] SpansError),
+}
+
 /// Logs to stderr from now on.
 ///
 /// # Errors
 ///
 /// When something else logs already.
-pub fn init(format: LogFormat, verbosity: Verbosity) -> Result<(), TryInitError> {
-    subscriber(format, verbosity, io::stderr).try_init()
+pub fn init(logging: Logging) -> Result<(), TelemetryError> {
+    Ok(subscriber(logging, io::stderr).try_init()?)
+}
+
+/// Logs to stderr from now on, and sends spans to the collector, if there is one, on the threads of that runtime. The
+/// service is the binary's name.
+///
+/// # Errors
+///
+/// When something else logs already, or spans cannot be sent at all.
+pub fn init_with_spans(
+    logging: Logging,
+    spans: Option<&SpansConfig>,
+    service: &'static str,
+    runtime: &Handle,
+) -> Result<Spans, TelemetryError> {
+    let spans = spans.map(|config| Spans::to(config, service, runtime)).transpose()?.unwrap_or_default();
+    // The provider's own threads log nothing before this.
+    subscriber(logging, io::stderr).with(spans.layer(service)).try_init()?;
+    Ok(spans)
 }
 
 /// How much is logged.
@@ -39,7 +76,10 @@ pub enum Verbosity {
     Debug,
 }
 
-fn subscriber<W>(format: LogFormat, verbosity: Verbosity, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(
+    Logging { format, verbosity }: Logging,
+    writer: W,
+) -> impl Subscriber + for<'s> LookupSpan<'s> + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -56,10 +96,12 @@ where
     let lines = match format {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
         }
     };
-    Registry::default().with(lines.with_filter(wanted))
+    // Spans are for the collector: a line says itself what it is about.
+    let lines_only = filter_fn(|metadata| !metadata.is_span());
+    Registry::default().with(lines.with_filter(wanted.and(lines_only)))
 }
 
 #[cfg(test)]

@@ -13,6 +13,12 @@ pub enum FlagError {
     /// Two places to take the objects from.
     #[error("--manifests and --kubeconfig exclude each other: the objects come from files or from a cluster")]
     TwoSources,
+    /// A label with two values.
+    #[error("--pushgateway-label gives `{name}` more than once")]
+    RepeatedLabel {
+        /// The label's name.
+        name: String,
+    },
     /// The name is none of a Lease.
     #[error("--lease-name is required, since `{name}` cannot be the name of a Lease")]
     LeaseName {

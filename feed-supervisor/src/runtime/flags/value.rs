@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use feed_reconcile::host::Host;
 use feed_reconcile::options::{Endpoint, LabelSelector};
+use reqwest::Url;
+
+use crate::runtime::push;
 
 /// A truth value, as Go's flags spell it.
 pub fn boolean(text: &str) -> Result<bool, &'static str> {
@@ -60,6 +63,46 @@ pub fn class(text: &str) -> Result<String, &'static str> {
 pub fn object_name(text: &str) -> Result<String, &'static str> {
     let valid = Host::new(text).is_ok_and(|host| host.as_str() == text && host.wildcard_suffix().is_none());
     valid.then(|| text.to_owned()).ok_or("must be a name of lower case letters, digits, `-` and `.`")
+}
+
+/// The URL of a push gateway; a path that stands before its own is allowed.
+pub fn gateway(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    url.ok_or("must be a URL such as http://pushgateway.monitoring:9091")
+}
+
+/// How often is pushed: whole seconds, as the older feed took them, or a duration.
+pub fn push_interval(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse::<u32>().ok().filter(|seconds| *seconds > 0);
+    seconds
+        .map_or_else(|| duration(text), |seconds| Ok(Duration::from_secs(seconds.into())))
+        .map_err(|_| "must be whole seconds such as 60, 1 or more, or a duration such as 30s or 5m")
+}
+
+/// A label for what is pushed, and its value.
+pub fn push_label(text: &str) -> Result<(String, String), &'static str> {
+    let label = text.split_once('=').filter(|(name, _)| push::may_be_label(name));
+    let label = label.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    label.ok_or(
+        "must be a label and its value, NAME=VALUE, with a name of letters, digits and `_` that no metric has for a label \
+         of its own",
+    )
+}
+
+/// A collector of spans, as a URL.
+pub fn span_collector(text: &str) -> Result<String, &'static str> {
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&with_scheme).ok().filter(|url| {
+        url.scheme() == "http" && url.has_host() && matches!(url.path(), "" | "/") && url.query().is_none()
+    });
+    let place =
+        url.and_then(|url| Some(format!("http://{}:{}", url.host_str()?, url.port().unwrap_or(4317))));
+    place.ok_or("must be a URL such as http://otel-collector.monitoring:4317, without TLS")
 }
 
 /// A label and its value.

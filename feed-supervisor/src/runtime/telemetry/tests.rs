@@ -18,7 +18,7 @@ fn logged(format: LogFormat, verbosity: Verbosity, emit: impl FnOnce()) -> Strin
     }
     let buffer = Buffer::default();
     let writer = buffer.clone();
-    let subscriber = subscriber(format, verbosity, move || writer.clone());
+    let subscriber = subscriber(Logging { format, verbosity }, move || writer.clone());
     tracing::subscriber::with_default(subscriber, emit);
     String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
 }
@@ -27,6 +27,17 @@ fn logged(format: LogFormat, verbosity: Verbosity, emit: impl FnOnce()) -> Strin
 fn text_has_level_message_and_fields() {
     let line = logged(LogFormat::Text, Verbosity::Normal, || tracing::info!(generation = 7, "Confirmed."));
     assert!(line.ends_with(" INFO Confirmed. generation=7\n"), "{line}");
+}
+
+#[test]
+fn a_line_does_not_tell_the_spans_around_it() {
+    for format in [LogFormat::Text, LogFormat::Json] {
+        let line = logged(format, Verbosity::Debug, || {
+            tracing::info_span!("reload", secret = 1).in_scope(|| tracing::info!("Inside."));
+        });
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.contains("Inside.") && !line.contains("secret") && !line.contains("reload"), "{line}");
+    }
 }
 
 #[test]
