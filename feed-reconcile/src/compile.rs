@@ -19,6 +19,7 @@ use crate::place::{self, Place};
 use crate::report::{Quoted, Report};
 use crate::snapshot::ClusterSnapshot;
 use crate::summary;
+use crate::tls::{self, TlsClaim};
 
 /// What one Ingress asks for, before conflicts with others are resolved.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct Compiled {
     /// The hosts that it declares, with what it claims of them in the order of the document; a host whose routes
     /// were all rejected has none. `None` stands for the hosts that nobody declares.
     pub(crate) hosts: BTreeMap<Option<Host>, Vec<Claim>>,
+    /// The Secrets that it gives its hosts.
+    pub(crate) tls: BTreeMap<Host, TlsClaim>,
     /// The Ingress as status and DNS see it; how many of its routes are served is not known yet, and 0.
     pub(crate) summary: IngressSummary,
     /// What is wrong with it.
@@ -85,20 +88,21 @@ pub(crate) fn compile(
         report,
         hosts: BTreeMap::new(),
         references: References::default(),
+        tls: BTreeMap::new(),
     };
     if let Some(spec) = &ingress.spec {
         compiler.spec(spec);
     } else {
         compiler.empty(Field::of(&["spec"]));
     }
-    let Compiler { report, hosts, references, .. } = compiler;
+    let Compiler { report, hosts, references, tls, .. } = compiler;
     let summary = IngressSummary {
         scheme,
         hosts: hosts.keys().flatten().cloned().collect(),
         routes: 0,
         created: ingress.metadata.creation_timestamp.as_ref().map(|time| time.0.as_nanosecond()),
     };
-    Compiled { hosts, summary, diagnostics: report.into_diagnostics(), references }
+    Compiled { hosts, tls, summary, diagnostics: report.into_diagnostics(), references }
 }
 
 /// One Ingress under way.
@@ -109,6 +113,7 @@ struct Compiler<'a> {
     report: Report,
     hosts: BTreeMap<Option<Host>, Vec<Claim>>,
     references: References,
+    tls: BTreeMap<Host, TlsClaim>,
 }
 
 impl Compiler<'_> {
@@ -126,8 +131,8 @@ impl Compiler<'_> {
             }
             self.default_backend(backend);
         }
-        for (index, tls) in spec.tls.iter().flatten().enumerate() {
-            self.tls(index, tls);
+        if let (Some(entries), true) = (&spec.tls, self.backends.options.tls) {
+            self.tls(entries);
         }
     }
 
@@ -210,22 +215,11 @@ impl Compiler<'_> {
         }
     }
 
-    fn tls(&mut self, index: usize, tls: &IngressTLS) {
-        let Some(secret) = tls.secret_name.as_deref().filter(|name| !name.is_empty()) else { return };
-        let name = ObjectName { namespace: Arc::clone(&self.name.namespace), name: secret.into() };
-        let found = self.backends.snapshot.secrets.get(&name);
-        if found.is_none_or(|found| found.type_.as_deref() != Some("kubernetes.io/tls")) {
-            self.report.add(
-                Code::SecretNotFound,
-                Field::of(&["spec", "tls"]).index(index).name("secretName"),
-                format!(
-                    "There is no Secret {} of type kubernetes.io/tls in the Ingress's namespace.",
-                    Quoted(secret)
-                ),
-                "Create the Secret with `kubectl create secret tls`, or correct the name.",
-            );
-        }
-        self.references.secrets.insert(name);
+    fn tls(&mut self, entries: &[IngressTLS]) {
+        let hosts: Vec<&Host> = self.hosts.keys().flatten().collect();
+        let read = tls::read(self.name, entries, &hosts, self.backends.snapshot, &mut self.report);
+        self.tls = read.claims;
+        self.references.secrets = read.secrets;
     }
 
     fn empty(&mut self, field: Field) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::certificate::KeyPair;
 use crate::host::Host;
 use crate::key::ObjectName;
 use crate::options::AllowList;
@@ -20,6 +21,8 @@ pub struct DesiredState {
     pub upstreams: BTreeMap<UpstreamName, Arc<Upstream>>,
     /// The adopted Ingresses.
     pub ingresses: BTreeMap<ObjectName, IngressSummary>,
+    /// The certificate of hosts that have none of their own.
+    pub default_certificate: Option<KeyPair>,
 }
 
 /// What is served for one host.
@@ -27,6 +30,8 @@ pub struct DesiredState {
 pub struct VirtualServer {
     /// The routes, ordered by path and kind; no two of them match the same.
     pub routes: Vec<Arc<Route>>,
+    /// Its own certificate, if it has one.
+    pub certificate: Option<KeyPair>,
 }
 
 /// How a route's path is compared with a request's.

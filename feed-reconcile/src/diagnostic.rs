@@ -81,6 +81,24 @@ codes! {
     EmptyRule = Warning,
     /// A Secret of `spec.tls` does not exist, or is not of type `kubernetes.io/tls`.
     SecretNotFound = Warning,
+    /// `tls.crt` of a Secret is missing, no certificate, or one that cannot be served.
+    InvalidCertificate = Error,
+    /// `tls.key` of a Secret is missing, no private key, encrypted, or of a kind that is not supported.
+    InvalidPrivateKey = Error,
+    /// The private key of a Secret is not that of its certificate.
+    CertificateKeyMismatch = Error,
+    /// The certificate of a Secret has expired.
+    CertificateExpired = Error,
+    /// The certificate of a Secret is not valid yet.
+    CertificateNotYetValid = Error,
+    /// The certificates of a Secret had to be put in order, or some do not belong to the chain.
+    CertificateChainMended = Warning,
+    /// The certificate is served, but clients will not accept it for the host.
+    CertificateNotForHost = Warning,
+    /// Another Ingress, older or first by name, or another entry gives the host another Secret.
+    ConflictingCertificate = Error,
+    /// A host of `spec.tls` is in none of the Ingress's rules.
+    UnusedTlsHost = Warning,
     /// The host has no DNS record: the Ingress has no `sky.uk/frontend-scheme`.
     MissingFrontendScheme = Warning,
     /// The host has no DNS record: it lies in none of the hosted zones.

@@ -27,6 +27,7 @@ mod adopt;
 mod annotation;
 pub mod apply;
 mod backend;
+pub mod certificate;
 mod compile;
 pub mod desired;
 pub mod diagnostic;
@@ -48,5 +49,6 @@ mod report;
 pub mod snapshot;
 pub mod status;
 pub mod summary;
+pub mod tls;
 
 pub use reconcile::{Reconciled, Reconciler, reconcile};

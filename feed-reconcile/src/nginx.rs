@@ -18,6 +18,6 @@ mod template;
 pub(crate) mod tests;
 mod token;
 
-pub use rendered::{Generation, Rendered};
+pub use rendered::{Generation, Rendered, certificate_file};
 pub use renderer::{Renderer, bootstrap};
 pub use template::TemplateError;

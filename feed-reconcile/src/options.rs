@@ -21,6 +21,8 @@ pub struct Options {
     pub backend_mode: BackendMode,
     /// Whether `ExternalName` Services may be used. They need a resolver in [`NginxOptions::resolvers`].
     pub allow_external_name: bool,
+    /// Whether requests with TLS are taken. Without it nobody looks at `spec.tls`.
+    pub tls: bool,
 }
 
 /// Which Ingresses are adopted.
@@ -121,14 +123,18 @@ pub struct NginxOptions {
     pub pid_file: String,
     /// Whether nginx's master is the neighbouring container's, whose own log then gets nginx's errors too.
     pub sidecar: bool,
-    /// Port for requests, 1 to 65,535.
-    pub http_port: u16,
+    /// Port for requests without TLS, 1 to 65,535, if they are taken.
+    pub http_port: Option<u16>,
+    /// Port for requests with TLS, 1 to 65,535, if they are taken.
+    pub https_port: Option<u16>,
     /// Port of `/health`, `/basic_status` and the generation.
     pub status_port: u16,
     /// Whether the kernel has IPv6, so that nginx can listen on it.
     pub ipv6: bool,
     /// Whether nginx knows `keepalive_min_timeout` (1.27.4 and newer).
     pub keepalive_min_timeout: bool,
+    /// Whether nginx knows the directive `http2` (1.25.1 and newer), rather than the parameter of `listen`.
+    pub http2_directive: bool,
     /// Worker processes, at least 1.
     pub workers: u32,
     /// Connections of a worker; `None` computes it from the upstreams.

@@ -97,6 +97,7 @@ impl Reconciler {
             self.serve(host);
         }
         self.drop_unused_upstreams();
+        self.reconciled.state.default_certificate.clone_from(&snapshot.default_certificate);
         &self.reconciled
     }
 
@@ -122,7 +123,8 @@ impl Reconciler {
         for service in services {
             affected.extend(self.references.users_of_service(&service).cloned());
         }
-        for secret in older.secrets.changed(&newer.secrets) {
+        let secrets = older.secrets.changed(&newer.secrets);
+        for secret in secrets.into_iter().chain(older.certificates.changed(&newer.certificates)) {
             affected.extend(self.references.users_of_secret(&secret).cloned());
         }
         affected

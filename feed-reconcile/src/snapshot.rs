@@ -1,6 +1,7 @@
 //! The only input: the cluster's objects at one moment.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::Metadata;
@@ -9,14 +10,21 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::certificate::{Examined, KeyPair};
 use crate::difference::changed_keys;
 use crate::key::ObjectName;
 
 /// The objects of one kind, ordered by namespace and name.
 ///
 /// A clone shares everything with its original until one of them changes.
-#[derive(Debug)]
 pub struct Store<K>(Arc<BTreeMap<ObjectName, Arc<K>>>);
+
+/// The names alone: among the objects are Secrets.
+impl<K> fmt::Debug for Store<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl<K> Clone for Store<K> {
     fn clone(&self) -> Self {
@@ -46,6 +54,11 @@ impl<K: Metadata<Ty = ObjectMeta>> FromIterator<Arc<K>> for Store<K> {
 }
 
 impl<K> Store<K> {
+    /// Adds what is known of the object of that name, or replaces it.
+    pub fn set(&mut self, name: ObjectName, value: Arc<K>) {
+        Arc::make_mut(&mut self.0).insert(name, value);
+    }
+
     /// Removes the object of that name and returns it, if there was one.
     pub fn remove(&mut self, name: &ObjectName) -> Option<Arc<K>> {
         if !self.0.contains_key(name) {
@@ -103,8 +116,12 @@ pub struct ClusterSnapshot {
     pub services: Store<Service>,
     /// All Namespaces; needed only where namespaces are selected by label.
     pub namespaces: Store<Namespace>,
-    /// Secrets of type `kubernetes.io/tls`.
+    /// Secrets of type `kubernetes.io/tls`. That they exist is all that is asked of them.
     pub secrets: Store<Secret>,
+    /// What can be done with the certificates of those that [`named_secrets`](crate::tls::named_secrets) tells.
+    pub certificates: Store<Examined>,
+    /// What is served where no Secret is.
+    pub default_certificate: Option<KeyPair>,
     /// EndpointSlices of headless Services, or of all with `--backend-mode=endpoints`.
     pub endpoint_slices: Store<EndpointSlice>,
 }

@@ -10,6 +10,7 @@ mod nginx;
 mod observed;
 mod routes;
 mod supervisor;
+mod tls;
 mod value;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
 use self::observed::ObservedArgs;
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
+use self::tls::TlsArgs;
 use crate::config::{BootstrapConfig, CheckConfig, CheckOutput, Config, Frontend, RenderConfig};
 use crate::runtime::VERSION;
 use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, ProcessArgs, ReportArgs, Stop};
@@ -117,6 +119,8 @@ struct RunArgs {
     #[command(flatten)]
     ports: PortArgs,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     backends: BackendArgs,
     #[command(flatten)]
     routes: RouteArgs,
@@ -144,6 +148,8 @@ struct RenderArgs {
     adoption: AdoptionArgs,
     #[command(flatten)]
     ports: PortArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     backends: BackendArgs,
     #[command(flatten)]
@@ -249,6 +255,7 @@ impl RunArgs {
             cluster,
             adoption,
             ports,
+            tls,
             backends,
             routes,
             nginx,
@@ -271,8 +278,9 @@ impl RunArgs {
             source,
             resync_period,
             frontend,
-            options: routes.resolve(adoption, backends),
+            options: routes.resolve(adoption, backends, ports.tls()),
             nginx: nginx.resolve(ports, tuning, observed, needs_resolver)?,
+            tls: tls.resolve(ports),
             reload: reload.resolve(),
             health_port: process.health_port,
             shutdown_grace_period: supervisor.grace_period(drain_delay),
@@ -285,14 +293,14 @@ impl RunArgs {
 
 impl RenderArgs {
     fn resolve(self) -> Result<RenderConfig, UsageError> {
-        let Self { manifests, adoption, mut ports, backends, routes, nginx, tuning, observed } = self;
-        ports.ingress_port.get_or_insert(nginx::RENDERED_PORT);
-        let ports = ports.resolve(None)?;
+        let Self { manifests, adoption, ports, tls, backends, routes, nginx, tuning, observed } = self;
+        let ports = ports.or_rendered().resolve(None)?;
         let needs_resolver = backends.allow_external_name;
         Ok(RenderConfig {
             manifests: manifests.resolve()?,
-            options: routes.resolve(adoption.resolve(), backends),
+            options: routes.resolve(adoption.resolve(), backends, ports.tls()),
             nginx: nginx.resolve(ports, tuning, observed, needs_resolver)?,
+            tls: tls.resolve(ports),
         })
     }
 }
@@ -301,7 +309,7 @@ impl CheckArgs {
     fn resolve(self) -> Result<CheckConfig, UsageError> {
         let Self { manifests, output, adoption, backends } = self;
         let output = if output == "json" { CheckOutput::Json } else { CheckOutput::Text };
-        let options = backends.options(adoption.resolve());
+        let options = backends.options(adoption.resolve(), true);
         Ok(CheckConfig { manifests: manifests.resolve()?, options, output })
     }
 }

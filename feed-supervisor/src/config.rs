@@ -27,6 +27,8 @@ pub struct Config {
     pub options: Options,
     /// nginx: the program and its configuration.
     pub nginx: NginxConfig,
+    /// Certificates, where requests with TLS are taken.
+    pub tls: Option<TlsConfig>,
     /// When nginx is reloaded and started again.
     pub reload: ReloadConfig,
     /// Port of the supervisor's own endpoints: `/health`, `/metrics`, `/status`.
@@ -54,6 +56,13 @@ pub struct NginxConfig {
     pub base: NginxOptions,
 }
 
+/// Certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The files of the default certificate and its key, without their endings `.crt` and `.key`.
+    pub default_pair: PathBuf,
+}
+
 /// When nginx is reloaded and started again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReloadConfig {
@@ -78,6 +87,8 @@ pub struct NginxFacts {
     pub ipv6: bool,
     /// Whether nginx knows `keepalive_min_timeout` (1.27.4 and newer).
     pub keepalive_min_timeout: bool,
+    /// Whether nginx knows the directive `http2` (1.25.1 and newer).
+    pub http2_directive: bool,
     /// The open files that a worker may be given; `None` where there is no limit.
     pub open_file_limit: Option<u64>,
 }
@@ -88,6 +99,7 @@ impl NginxConfig {
         NginxOptions {
             ipv6: facts.ipv6,
             keepalive_min_timeout: facts.keepalive_min_timeout,
+            http2_directive: facts.http2_directive,
             open_file_limit: facts.open_file_limit,
             ..self.base.clone()
         }
@@ -108,9 +120,19 @@ impl NginxConfig {
         Path::new(&self.base.pid_file)
     }
 
-    /// Port for requests.
-    pub fn http_port(&self) -> u16 {
+    /// Port for requests without TLS, if they are taken.
+    pub fn http_port(&self) -> Option<u16> {
         self.base.http_port
+    }
+
+    /// Port for requests with TLS, if they are taken.
+    pub fn https_port(&self) -> Option<u16> {
+        self.base.https_port
+    }
+
+    /// The ports for requests.
+    pub fn request_ports(&self) -> Vec<u16> {
+        self.http_port().into_iter().chain(self.https_port()).collect()
     }
 
     /// Port of nginx's own `/health`, `/basic_status` and `/generation`.
@@ -137,6 +159,8 @@ pub struct RenderConfig {
     pub options: Options,
     /// nginx's configuration.
     pub nginx: NginxConfig,
+    /// Certificates, where requests with TLS are taken.
+    pub tls: Option<TlsConfig>,
 }
 
 /// Settings of `check`: print what is wrong with a directory's manifests.

@@ -74,8 +74,13 @@ fn print_configuration(config: &RenderConfig) -> ExitCode {
 /// not depend on the machine.
 fn facts(binary: &Path) -> NginxFacts {
     let version = Runtime::new().ok().and_then(|runtime| runtime.block_on(probe::version(binary)).ok());
-    let keepalive_min_timeout = version.is_some_and(probe::Version::has_keepalive_min_timeout);
-    NginxFacts { ipv6: true, keepalive_min_timeout, open_file_limit: None }
+    let knows = |feature: fn(probe::Version) -> bool| version.is_some_and(feature);
+    NginxFacts {
+        ipv6: true,
+        keepalive_min_timeout: knows(probe::Version::has_keepalive_min_timeout),
+        http2_directive: knows(probe::Version::has_http2_directive),
+        open_file_limit: None,
+    }
 }
 
 fn print_diagnostics(config: &CheckConfig) -> ExitCode {

@@ -38,7 +38,8 @@ fn ingress(annotations: &[(&str, &str)], spec: &str) -> Compiled {
         annotations.join(", "),
         spec.trim_end().replace('\n', "\n  ")
     );
-    compiled(&format!("{ingress}\n---\n{SERVICES}"), &Options::default())
+    let options = Options { tls: true, ..Options::default() };
+    compiled(&format!("{ingress}\n---\n{SERVICES}"), &options)
 }
 
 /// What is claimed of each host, and what is wrong.
@@ -502,49 +503,6 @@ tls: [{secretName: there-is-none}]
     };
     assert_eq!(names(&compiled.references.services), ["ns/api", "ns/nobody", "ns/web"]);
     assert_eq!(names(&compiled.references.secrets), ["ns/there-is-none"]);
-}
-
-#[test]
-fn tls_secrets_must_be_there() {
-    let compiled = compiled(
-        "
-kind: Ingress
-metadata: {name: it, namespace: ns}
-spec:
-  rules: [{host: www.example.com}]
-  defaultBackend: {service: {name: web, port: {number: 80}}}
-  tls:
-  - {hosts: [www.example.com], secretName: good}
-  - {hosts: [www.example.com], secretName: opaque}
-  - {hosts: [www.example.com], secretName: nothing}
-  - {hosts: [www.example.com], secretName: elsewhere}
-  - {hosts: [www.example.com]}
----
-kind: Secret
-metadata: {name: good, namespace: ns}
-type: kubernetes.io/tls
----
-kind: Secret
-metadata: {name: opaque, namespace: ns}
-type: Opaque
----
-kind: Secret
-metadata: {name: elsewhere, namespace: other}
-type: kubernetes.io/tls
----
-kind: Service
-metadata: {name: web, namespace: ns}
-spec: {clusterIP: 10.0.0.1, ports: [{port: 80}]}
-",
-        &Options::default(),
-    );
-    insta::assert_snapshot!(show(&compiled), @r#"
-www.example.com
-  prefix / -> ns.web.80, default
-warning SecretNotFound spec.tls[1].secretName: There is no Secret "opaque" of type kubernetes.io/tls in the Ingress's namespace. Create the Secret with `kubectl create secret tls`, or correct the name.
-warning SecretNotFound spec.tls[2].secretName: There is no Secret "nothing" of type kubernetes.io/tls in the Ingress's namespace. Create the Secret with `kubectl create secret tls`, or correct the name.
-warning SecretNotFound spec.tls[3].secretName: There is no Secret "elsewhere" of type kubernetes.io/tls in the Ingress's namespace. Create the Secret with `kubectl create secret tls`, or correct the name.
-"#);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::location::body_context;
 use super::rendered::{Chunk, Origin};
 use super::template::{TemplateError, Templates};
 use super::token;
+use crate::certificate::KeyPair;
 use crate::desired::{PathMatch, VirtualServer};
 use crate::difference::changed_keys;
 use crate::host::Host;
@@ -37,7 +38,7 @@ struct Body {
 
 impl Body {
     fn of(server: &VirtualServer, rendering: &Rendering<'_>) -> Result<Self, TemplateError> {
-        let text = body(server, rendering)?;
+        let text = body(server, server.certificate.as_ref(), rendering)?;
         let mut hasher = DefaultHasher::new();
         hasher.write(text.as_bytes());
         Ok(Self { hash: hasher.finish(), text: text.into() })
@@ -132,20 +133,29 @@ impl Fold {
         rendering: &Rendering<'_>,
     ) -> Result<Chunk, TemplateError> {
         let names: Vec<Value> = hosts.iter().map(token::server_name).collect();
-        let text = rendering.templates.server(frame_context(rendering.options, names, body))?;
+        let frame = Frame { ports: Ports::of(rendering.options), names, has_certificate: true };
+        let text = rendering.templates.server(frame.context(rendering.options, body))?;
         let servers = hosts.iter().filter_map(|host| self.servers.get(host)).cloned().collect();
         Ok(Chunk { text, origin: Origin::Servers(servers) })
     }
 }
 
-/// The block for hosts that nobody declared.
+/// The blocks for hosts that nobody declared: one for each port, since only one of them speaks HTTP/2.
 pub(super) fn undeclared(
     server: &Arc<VirtualServer>,
+    certificate: Option<&KeyPair>,
     rendering: &Rendering<'_>,
-) -> Result<Chunk, TemplateError> {
-    let body = body(server, rendering)?;
-    let text = rendering.templates.server(frame_context(rendering.options, Vec::new(), &body))?;
-    Ok(Chunk { text, origin: Origin::Servers(vec![Arc::clone(server)]) })
+) -> Result<Vec<Arc<Chunk>>, TemplateError> {
+    let chunk = |server: &Arc<VirtualServer>, ports: Ports, certificate: Option<&KeyPair>| {
+        let body = body(server, certificate, rendering)?;
+        let frame = Frame { ports, names: Vec::new(), has_certificate: certificate.is_some() };
+        let text = rendering.templates.server(frame.context(rendering.options, &body))?;
+        Ok(Arc::new(Chunk { text, origin: Origin::Servers(vec![Arc::clone(server)]) }))
+    };
+    let Ports { http, https } = Ports::of(rendering.options);
+    let without_tls = http.map(|_| chunk(server, Ports { http, https: None }, None));
+    let with_tls = https.map(|_| chunk(server, Ports { http: None, https }, certificate));
+    without_tls.into_iter().chain(with_tls).collect()
 }
 
 /// How many segments each route of a server strips from a path of which something is left.
@@ -154,17 +164,58 @@ pub(super) fn strip_depths(server: &VirtualServer) -> impl Iterator<Item = usize
     strips.map(|route| route.path.depth())
 }
 
-fn body(server: &VirtualServer, rendering: &Rendering<'_>) -> Result<String, TemplateError> {
-    rendering.templates.body(body_context(server, rendering.defaults))
+fn body(
+    server: &VirtualServer,
+    certificate: Option<&KeyPair>,
+    rendering: &Rendering<'_>,
+) -> Result<String, TemplateError> {
+    let options = rendering.options;
+    let certificate = certificate.filter(|_| options.https_port.is_some());
+    let file = certificate.map(|pair| token::certificate(&options.workdir, pair.digest()));
+    rendering.templates.body(body_context(
+        server,
+        file.unwrap_or_else(|| Value::from(())),
+        rendering.defaults,
+    ))
 }
 
-fn frame_context(options: &NginxOptions, names: Vec<Value>, body: &str) -> Value {
-    Value::from_pairs([
-        ("port", Value::from(options.http_port)),
-        ("ipv6", Value::from(options.ipv6)),
-        ("proxy_protocol", Value::from(options.proxy_protocol)),
-        ("undeclared", Value::from(names.is_empty())),
-        ("names", Value::from(names)),
-        ("body", token::assembled(body.to_owned())),
-    ])
+/// The ports that a block listens on.
+#[derive(Clone, Copy)]
+struct Ports {
+    http: Option<u16>,
+    https: Option<u16>,
+}
+
+impl Ports {
+    fn of(options: &NginxOptions) -> Self {
+        Self { http: options.http_port, https: options.https_port }
+    }
+}
+
+/// What stands around a body.
+struct Frame {
+    ports: Ports,
+    names: Vec<Value>,
+    /// Its own, or that of the block for undeclared hosts.
+    has_certificate: bool,
+}
+
+impl Frame {
+    fn context(self, options: &NginxOptions, body: &str) -> Value {
+        let Self { ports, names, has_certificate } = self;
+        // Whether a port speaks HTTP/2 without TLS is decided by the block for undeclared hosts.
+        let http2_off = options.http2_directive && options.https_port.is_some() && ports.https.is_none();
+        Value::from_pairs([
+            ("http_port", Value::from(ports.http)),
+            ("https_port", Value::from(ports.https)),
+            ("http2_parameter", Value::from(!options.http2_directive)),
+            ("http2_off", Value::from(http2_off)),
+            ("reject_handshake", Value::from(ports.https.is_some() && !has_certificate)),
+            ("ipv6", Value::from(options.ipv6)),
+            ("proxy_protocol", Value::from(options.proxy_protocol)),
+            ("undeclared", Value::from(names.is_empty())),
+            ("names", Value::from(names)),
+            ("body", token::assembled(body.to_owned())),
+        ])
+    }
 }

@@ -10,8 +10,8 @@ use super::token;
 use crate::desired::{Backend, PathMatch, Protocol, Route, RouteSettings, VirtualServer};
 use crate::options::{AllowList, RouteDefaults};
 
-/// The values of the template of a server's body.
-pub(super) fn body_context(server: &VirtualServer, defaults: &RouteDefaults) -> Value {
+/// The values of the template of a server's body, with the file of its certificate.
+pub(super) fn body_context(server: &VirtualServer, certificate: Value, defaults: &RouteDefaults) -> Value {
     let common = common_settings(server);
     let settings = |route: &Route| match common {
         Some(_) => Value::from(()),
@@ -20,6 +20,7 @@ pub(super) fn body_context(server: &VirtualServer, defaults: &RouteDefaults) -> 
     let locations: Vec<Value> =
         server.routes.iter().flat_map(|route| locations(route, &server.routes, &settings(route))).collect();
     Value::from_pairs([
+        ("certificate", certificate),
         ("refuse_ambiguous_paths", Value::from(server.routes.iter().any(|route| route.strip))),
         (
             "settings",

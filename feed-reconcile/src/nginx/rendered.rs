@@ -1,9 +1,11 @@
 //! A rendered configuration: a rope whose parts are shared with the one before it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::certificate::{Digest, KeyPair};
 use crate::desired::{UpstreamName, VirtualServer};
 
 /// The number of a configuration, larger than those of all before it.
@@ -24,6 +26,7 @@ impl fmt::Display for Generation {
 pub struct Rendered {
     pub(super) parts: Arc<[Part]>,
     pub(super) routes: usize,
+    pub(super) certificates: Arc<BTreeMap<Digest, KeyPair>>,
 }
 
 /// A part of a configuration.
@@ -86,6 +89,16 @@ impl Rendered {
     pub fn routes(&self) -> usize {
         self.routes
     }
+
+    /// What must lie in the files of certificates that this one names: see [`certificate_file`].
+    pub fn certificates(&self) -> impl Iterator<Item = &KeyPair> {
+        self.certificates.values()
+    }
+}
+
+/// The file of a certificate with its key, below the workdir: named by what is in it, so that it never changes.
+pub fn certificate_file(digest: Digest) -> String {
+    format!("certificates/{digest}.pem")
 }
 
 /// Equal when the files are, whatever their generations.

@@ -11,9 +11,23 @@ use super::main_context::{GENERATION, MainInput, SERVERS, UPSTREAMS, main_contex
 use super::rendered::{Chunk, Origin, Part, Rendered};
 use super::template::{TemplateError, Templates};
 use super::token;
+use crate::certificate::{Digest, KeyPair};
 use crate::desired::{DesiredState, Upstream, UpstreamName, VirtualServer};
 use crate::difference::changed_keys;
 use crate::options::{NginxOptions, RouteDefaults};
+
+/// The blocks for hosts that nobody declared, and what they were made from.
+struct Undeclared {
+    server: Arc<VirtualServer>,
+    certificate: Option<KeyPair>,
+    chunks: Vec<Arc<Chunk>>,
+}
+
+impl Undeclared {
+    fn is_of(&self, state: &DesiredState) -> bool {
+        Arc::ptr_eq(&self.server, &state.undeclared) && self.certificate == state.default_certificate
+    }
+}
 
 /// Renders the desired state, and keeps the blocks of what did not change.
 ///
@@ -23,7 +37,9 @@ pub struct Renderer {
     options: NginxOptions,
     defaults: RouteDefaults,
     fold: Fold,
-    undeclared: Option<(Arc<VirtualServer>, Arc<Chunk>)>,
+    undeclared: Option<Undeclared>,
+    /// The certificates of the last configuration.
+    certificates: Arc<BTreeMap<Digest, KeyPair>>,
     upstreams: BTreeMap<UpstreamName, Arc<Upstream>>,
     upstream_chunks: BTreeMap<UpstreamName, Arc<Chunk>>,
     /// The idle connections that the upstreams' blocks were rendered with.
@@ -58,6 +74,7 @@ impl Renderer {
             defaults,
             fold: Fold::default(),
             undeclared: None,
+            certificates: Arc::default(),
             upstreams: BTreeMap::new(),
             upstream_chunks: BTreeMap::new(),
             keepalive: 0,
@@ -71,11 +88,15 @@ impl Renderer {
         let rendering =
             Rendering { templates: &self.templates, options: &self.options, defaults: &self.defaults };
         self.fold.update(&state.servers, &rendering)?;
-        let undeclared_chunk = match &self.undeclared {
-            Some((server, chunk)) if Arc::ptr_eq(server, &state.undeclared) => Arc::clone(chunk),
-            _ => Arc::new(undeclared(&state.undeclared, &rendering)?),
+        let undeclared_chunks = match &self.undeclared {
+            Some(known) if known.is_of(state) => known.chunks.clone(),
+            _ => undeclared(&state.undeclared, state.default_certificate.as_ref(), &rendering)?,
         };
-        self.undeclared = Some((Arc::clone(&state.undeclared), Arc::clone(&undeclared_chunk)));
+        self.undeclared = Some(Undeclared {
+            server: Arc::clone(&state.undeclared),
+            certificate: state.default_certificate.clone(),
+            chunks: undeclared_chunks.clone(),
+        });
         let mut depths: Vec<usize> = self.fold.depths().chain(strip_depths(&state.undeclared)).collect();
         depths.sort_unstable();
         depths.dedup();
@@ -86,9 +107,22 @@ impl Renderer {
             &self.options,
             &self.defaults,
         ))?;
-        let servers = || [&undeclared_chunk].into_iter().chain(self.fold.chunks());
+        let servers = || undeclared_chunks.iter().chain(self.fold.chunks());
         let parts = assemble(&main, self.upstream_chunks.values(), servers())?;
-        Ok(Rendered { parts: parts.into(), routes })
+        self.update_certificates(state);
+        Ok(Rendered { parts: parts.into(), routes, certificates: Arc::clone(&self.certificates) })
+    }
+
+    fn update_certificates(&mut self, state: &DesiredState) {
+        if self.options.https_port.is_none() {
+            return;
+        }
+        let own = state.servers.values().filter_map(|server| server.certificate.as_ref());
+        let pairs = own.chain(&state.default_certificate);
+        let certificates: BTreeMap<_, _> = pairs.map(|pair| (pair.digest(), pair.clone())).collect();
+        if *self.certificates != certificates {
+            self.certificates = Arc::new(certificates);
+        }
     }
 
     fn update_upstreams(
@@ -162,5 +196,6 @@ pub fn bootstrap(options: &NginxOptions) -> Result<Rendered, TemplateError> {
     let input = MainInput { routes: 0, capacity, depths: Vec::new() };
     let main = Templates::new(None)?.main(main_context(&input, options, &RouteDefaults::default()))?;
     let no_blocks = || std::iter::empty();
-    Ok(Rendered { parts: assemble(&main, no_blocks(), no_blocks())?.into(), routes: 0 })
+    let parts = assemble(&main, no_blocks(), no_blocks())?;
+    Ok(Rendered { parts: parts.into(), routes: 0, certificates: Arc::default() })
 }

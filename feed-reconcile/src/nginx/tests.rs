@@ -16,10 +16,12 @@ pub(crate) fn options() -> NginxOptions {
         workdir: "/var/run/feed".into(),
         pid_file: "/var/run/feed/nginx.pid".into(),
         sidecar: false,
-        http_port: 8080,
+        http_port: Some(8080),
+        https_port: None,
         status_port: 8081,
         ipv6: false,
         keepalive_min_timeout: false,
+        http2_directive: false,
         workers: 1,
         worker_connections: None,
         open_file_limit: None,
@@ -84,7 +86,7 @@ fn state(servers: &[(&str, Vec<Route>)]) -> DesiredState {
                 state.upstreams.insert(upstream.name.clone(), Arc::clone(upstream));
             }
         }
-        state.servers.insert(Host::new(host).unwrap(), Arc::new(VirtualServer { routes }));
+        state.servers.insert(Host::new(host).unwrap(), Arc::new(VirtualServer { routes, certificate: None }));
     }
     state
 }

@@ -11,6 +11,8 @@ use ipnet::IpNet;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, Output, State};
 
+use super::rendered::certificate_file;
+use crate::certificate::Digest;
 use crate::desired::{Backend, Protocol, UpstreamName};
 use crate::host::Host;
 use crate::options::{Collector, Endpoint, HeaderName, LogLevel, Resolver, ResolverAddress};
@@ -187,6 +189,11 @@ pub(super) fn log_level(level: LogLevel) -> Value {
 /// A file's path, in quotes where it needs them.
 pub(super) fn file(path: &str) -> Value {
     token(quoted(path))
+}
+
+/// The file of a certificate with its key.
+pub(super) fn certificate(workdir: &str, digest: Digest) -> Value {
+    token(quoted(&format!("{workdir}/{}", certificate_file(digest))))
 }
 
 /// The variable that holds a request's raw path without its first `depth` segments.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::certificate::KeyPair;
 use crate::compile::{Claim, Compiled};
 use crate::desired::{PathMatch, Route, VirtualServer};
 use crate::diagnostic::{Code, Diagnostic};
@@ -59,7 +60,37 @@ pub(super) fn merge(
     }
     let mut routes: Vec<Arc<Route>> = winners.into_values().map(|claim| Arc::clone(&claim.route)).collect();
     routes.sort_by(|one, other| (&one.path, one.path_match).cmp(&(&other.path, other.path_match)));
-    (VirtualServer { routes }, conflicts)
+    let certificate = host.and_then(|host| certificate(host, claimants, compiled, &mut conflicts));
+    (VirtualServer { routes, certificate }, conflicts)
+}
+
+/// The certificate of a host: what the first Ingress that gives it a Secret says, even if that cannot be served.
+fn certificate(
+    host: &Host,
+    claimants: &BTreeSet<Claimant>,
+    compiled: &BTreeMap<ObjectName, Compiled>,
+    conflicts: &mut Vec<Diagnostic>,
+) -> Option<KeyPair> {
+    let mut claims = claimants
+        .iter()
+        .filter_map(|claimant| Some((&claimant.name, compiled.get(&claimant.name)?.tls.get(host)?)));
+    let (winning, winner) = claims.next()?;
+    for (losing, loser) in claims {
+        let same = loser.secret == winner.secret || (loser.pair.is_some() && loser.pair == winner.pair);
+        if !same {
+            conflicts.push(Diagnostic {
+                object: ObjectKey::ingress(losing),
+                field: loser.field(),
+                code: Code::ConflictingCertificate,
+                message: format!(
+                    "The certificate of host {host} is that of {winning}, which is older or first by name."
+                ),
+                help: Some("Name the same certificate in both Ingresses, or none in this one.".to_owned()),
+                related: Some(ObjectKey::ingress(winning)),
+            });
+        }
+    }
+    winner.pair.clone()
 }
 
 fn conflict(host: Option<&Host>, loser: &Claim, winner: &Claim) -> Diagnostic {

@@ -19,6 +19,7 @@ use crate::nginx::executor::{Known, Mode, Nginx};
 use crate::nginx::files::{Files, Lock};
 use crate::nginx::logs::{Emergency, Follower, Logs};
 use crate::nginx::master::Program;
+use crate::nginx::ports::PortError;
 use crate::nginx::probe::{self, Version};
 use crate::nginx::status_port::StatusPort;
 use crate::nginx::{facts, observed, ports};
@@ -81,8 +82,7 @@ impl Prepared {
         let found = nginx.take_over().await?;
         if matches!((&nginx.mode, found.running), (Mode::Child(_), Running::No)) {
             nginx.end_leftover_workers().await;
-            ports::check_free(config.nginx.http_port(), "--ingress-port")?;
-            ports::check_free(config.nginx.status_port(), "--ingress-health-port")?;
+            check_ports(config)?;
         }
         Ok(Self {
             nginx,
@@ -101,6 +101,19 @@ impl Prepared {
     }
 }
 
+fn check_ports(config: &Config) -> Result<(), PortError> {
+    let nginx = &config.nginx;
+    let named = [
+        (nginx.http_port(), "--ingress-port"),
+        (nginx.https_port(), "--ingress-https-port"),
+        (Some(nginx.status_port()), "--ingress-health-port"),
+    ];
+    for (port, flag) in named {
+        port.map_or(Ok(()), |port| ports::check_free(port, flag))?;
+    }
+    Ok(())
+}
+
 fn nginx(config: &Config, files: Files, version: Option<Version>, follower: Follower) -> Nginx {
     let (known, _) = watch::channel(Known { master: None, version });
     Nginx {
@@ -108,7 +121,7 @@ fn nginx(config: &Config, files: Files, version: Option<Version>, follower: Foll
         files: Arc::new(files),
         pid_file: config.nginx.pid_file().to_owned(),
         status: StatusPort(config.nginx.status_port()),
-        http_port: config.nginx.http_port(),
+        request_ports: config.nginx.request_ports(),
         confirm_timeout: config.reload.confirm_timeout,
         follower,
         known,

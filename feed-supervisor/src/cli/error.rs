@@ -15,7 +15,9 @@ pub enum UsageError {
     #[error("--ingress-class is required: it names the class of the Ingresses to serve")]
     MissingClass,
     /// No port to serve on.
-    #[error("--ingress-port is required: it is the port on which nginx takes requests")]
+    #[error(
+        "--ingress-port or --ingress-https-port is required: it is the port on which nginx takes requests"
+    )]
     MissingPort,
     /// Nothing to read.
     #[error("--manifests is required: it is the directory whose YAML files are read")]

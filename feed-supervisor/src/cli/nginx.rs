@@ -12,14 +12,17 @@ use super::{UsageError, value};
 use crate::config::{NginxConfig, ReloadConfig};
 
 /// The port that `render` writes where none is given.
-pub(super) const RENDERED_PORT: u16 = 80;
+const RENDERED_PORT: u16 = 80;
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Ports")]
 pub(super) struct PortArgs {
-    /// Port of nginx for requests. Required to serve; render takes 80 without it.
+    /// Port of nginx for requests without TLS. Required to serve, unless there is --ingress-https-port; render then takes 80.
     #[arg(long, value_name = "PORT", value_parser = value::port)]
-    pub(super) ingress_port: Option<u16>,
+    ingress_port: Option<u16>,
+    /// Port of nginx for requests with TLS. Secrets are read only with it.
+    #[arg(long, value_name = "PORT", value_parser = value::port)]
+    ingress_https_port: Option<u16>,
     /// Port of nginx's own /health, which load balancers ask, and /basic_status.
     #[arg(long, value_name = "PORT", default_value = "8081", value_parser = value::port)]
     ingress_health_port: u16,
@@ -28,24 +31,47 @@ pub(super) struct PortArgs {
 /// nginx's ports, all different.
 #[derive(Clone, Copy)]
 pub(super) struct Ports {
-    http: u16,
+    http: Option<u16>,
+    https: Option<u16>,
     status: u16,
 }
 
+impl Ports {
+    /// Whether requests with TLS are taken.
+    pub(super) fn tls(&self) -> bool {
+        self.https.is_some()
+    }
+}
+
 impl PortArgs {
-    /// Checks that no two ports are the same, the supervisor's own included where it has one.
-    pub(super) fn resolve(&self, health_port: Option<u16>) -> Result<Ports, UsageError> {
-        let http = self.ingress_port.ok_or(UsageError::MissingPort)?;
-        let status = self.ingress_health_port;
-        let pairs = [
-            ("ingress-port", Some(http), "ingress-health-port", Some(status)),
-            ("ingress-port", Some(http), "health-port", health_port),
-            ("ingress-health-port", Some(status), "health-port", health_port),
-        ];
-        match pairs.into_iter().find(|(_, one, _, other)| one == other) {
-            Some((one, _, other, _)) => Err(UsageError::SamePort { one, other }),
-            None => Ok(Ports { http, status }),
+    /// Takes the port that `render` writes where none is given.
+    pub(super) fn or_rendered(mut self) -> Self {
+        if self.ingress_https_port.is_none() {
+            self.ingress_port.get_or_insert(RENDERED_PORT);
         }
+        self
+    }
+
+    /// Checks that there is one for requests, and that no two ports are the same, the supervisor's own included where it
+    /// has one.
+    pub(super) fn resolve(&self, health_port: Option<u16>) -> Result<Ports, UsageError> {
+        let (http, https, status) = (self.ingress_port, self.ingress_https_port, self.ingress_health_port);
+        if http.or(https).is_none() {
+            return Err(UsageError::MissingPort);
+        }
+        let named = [
+            ("ingress-port", http),
+            ("ingress-https-port", https),
+            ("ingress-health-port", Some(status)),
+            ("health-port", health_port),
+        ];
+        for (index, (one, port)) in named.iter().enumerate() {
+            let same = named.iter().skip(index + 1).find(|(_, other)| port.is_some() && other == port);
+            if let Some((other, _)) = same {
+                return Err(UsageError::SamePort { one, other });
+            }
+        }
+        Ok(Ports { http, https, status })
     }
 }
 
@@ -209,9 +235,11 @@ impl TuningArgs {
             pid_file: String::new(),
             sidecar: false,
             http_port: ports.http,
+            https_port: ports.https,
             status_port: ports.status,
             ipv6: false,
             keepalive_min_timeout: false,
+            http2_directive: false,
             workers: nginx_workers,
             worker_connections: nginx_worker_connections,
             open_file_limit: None,

@@ -17,11 +17,11 @@ pub(super) struct BackendArgs {
 
 impl BackendArgs {
     /// These options, with the usual defaults for routes.
-    pub(super) fn options(self, adoption: Adoption) -> Options {
+    pub(super) fn options(self, adoption: Adoption, tls: bool) -> Options {
         let Self { backend_mode, allow_external_name } = self;
         let backend_mode =
             if backend_mode == "endpoints" { BackendMode::Endpoints } else { BackendMode::ServiceIp };
-        Options { adoption, defaults: RouteDefaults::default(), backend_mode, allow_external_name }
+        Options { adoption, defaults: RouteDefaults::default(), backend_mode, allow_external_name, tls }
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) struct RouteArgs {
 }
 
 impl RouteArgs {
-    pub(super) fn resolve(self, adoption: Adoption, backends: BackendArgs) -> Options {
+    pub(super) fn resolve(self, adoption: Adoption, backends: BackendArgs, tls: bool) -> Options {
         let Self {
             ingress_allow,
             ingress_strip_path,
@@ -71,6 +71,6 @@ impl RouteArgs {
             proxy_buffer_size_in_kb: nginx_default_proxy_buffer_size,
             proxy_buffer_blocks: nginx_default_proxy_buffer_blocks,
         };
-        Options { defaults, ..backends.options(adoption) }
+        Options { defaults, ..backends.options(adoption, tls) }
     }
 }

@@ -19,12 +19,15 @@ fn run(line: &str, variables: &[(&str, &str)]) -> Config {
     }
 }
 
-const NONE: &str = "none --ingress-class=feed --ingress-port=8080";
-const STATIC: &str = "static --ingress-class=feed --ingress-port=8080 --internal-hostname=lb.example.com";
+const NONE: &str = "none --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443";
+const STATIC: &str = "static --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443 --internal-hostname=lb.example.com";
 
-const ELB: &str = "elb --ingress-class=feed --ingress-port=8080 --elb-frontend-tag-value=a";
-const NLB: &str = "nlb --ingress-class=feed --ingress-port=8080 --nlb-frontend-tag-value=a";
-const ALB: &str = "alb --ingress-class=feed --ingress-port=8080 --alb-target-group-names=a";
+const ELB: &str =
+    "elb --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443 --elb-frontend-tag-value=a";
+const NLB: &str =
+    "nlb --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443 --nlb-frontend-tag-value=a";
+const ALB: &str =
+    "alb --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443 --alb-target-group-names=a";
 
 /// A flag, a value that is not its default, and a text that the debug form of the configuration then holds and otherwise
 /// does not.
@@ -43,6 +46,7 @@ const FLAGS: &[Row] = &[
     ),
     ("match-all-namespace-selectors", "true", "match_all_namespace_selectors: true"),
     ("ingress-health-port", "8082", "status_port: 8082"),
+    ("ssl-path", "/s/pair", r#"default_pair: "/s/pair""#),
     ("backend-mode", "endpoints", "backend_mode: Endpoints"),
     ("ingress-allow", "10.1.2.3,fd00::/8", "allow: AllowList([10.1.2.3/32, fd00::/8])"),
     ("ingress-strip-path", "false", "strip_path: false"),
@@ -212,7 +216,10 @@ fn the_tables_hold_every_flag() {
     let mut of_all = BTreeSet::new();
     for (base, needed, tables) in FRONTENDS {
         let listed = FLAGS.iter().chain(tables.iter().copied().flatten()).map(|row| row.0);
-        let needed = ["ingress-class", "ingress-port", "allow-external-name"].iter().chain(*needed).copied();
+        let needed = ["ingress-class", "ingress-port", "ingress-https-port", "allow-external-name"]
+            .iter()
+            .chain(*needed)
+            .copied();
         let needed = needed.chain(DEPENDENT_FLAGS.iter().map(|row| row.1));
         let listed: BTreeSet<_> = listed.chain(needed).map(str::to_owned).collect();
         let name = base.split(' ').next().unwrap();
@@ -265,14 +272,14 @@ fn a_switch_needs_no_value() {
 #[test]
 fn a_flag_wins_over_its_variable() {
     let config = run(NONE, &[("FEED_INGRESS_PORT", "tcp://10.96.0.7:80"), ("FEED_INGRESS_CLASS", "other")]);
-    assert_eq!(config.nginx.http_port(), 8080);
+    assert_eq!(config.nginx.http_port(), Some(8080));
     assert_eq!(config.options.adoption.class.as_deref(), Some("feed"));
 }
 
 #[test]
 fn variables_are_enough() {
     let config = run("none", &[("FEED_INGRESS_PORT", "81"), ("FEED_INGRESS_CLASS", "feed")]);
-    assert_eq!(config.nginx.http_port(), 81);
+    assert_eq!(config.nginx.http_port(), Some(81));
 }
 
 #[test]
@@ -318,7 +325,7 @@ fn external_names_with_a_resolver_are_allowed() {
 fn render_and_check_need_neither_port_nor_class() {
     let Ok(Command::Render(render)) = parse_words("render --manifests=m", &[]) else { panic!("no render") };
     assert_eq!(render.options.adoption.class, None);
-    assert_eq!(render.nginx.http_port(), 80);
+    assert_eq!(render.nginx.http_port(), Some(80));
     let Ok(Command::Check(check)) = parse_words("check --manifests m --output json", &[]) else {
         panic!("no check")
     };

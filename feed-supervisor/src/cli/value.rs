@@ -110,6 +110,13 @@ pub(super) fn nginx_path(text: &str) -> Result<PathBuf, &'static str> {
         .ok_or("must be a path of letters, digits, `.`, `_`, `-` and `/`, without `..`")
 }
 
+/// A path to which endings are appended.
+pub(super) fn file_stem(text: &str) -> Result<PathBuf, &'static str> {
+    let path = Path::new(text);
+    let named = path.file_name().is_some() && !text.ends_with('/');
+    named.then(|| path.to_owned()).ok_or("must be the path of two files without their endings .crt and .key")
+}
+
 pub(super) fn workdir(text: &str) -> Result<PathBuf, String> {
     let path = nginx_path(text)?;
     let fits = |path: &Path| path.as_os_str().len() <= MAX_WORKDIR_LENGTH;

@@ -55,7 +55,7 @@ fn computed(place: &Place, asked: &[Asked]) -> Computed {
         let server = state.servers.entry(Host::new(one.0).unwrap()).or_default();
         let mut routes = VirtualServer::clone(server).routes;
         routes.push(route(*one));
-        *server = Arc::new(VirtualServer { routes });
+        *server = Arc::new(VirtualServer { routes, certificate: None });
     }
     let mut renderer = Renderer::new(place.options(), RouteDefaults::default()).unwrap();
     Computed {

@@ -59,8 +59,8 @@ pub struct Nginx {
     pub pid_file: PathBuf,
     /// Where it tells what it serves.
     pub status: StatusPort,
-    /// Its port for requests.
-    pub http_port: u16,
+    /// Its ports for requests.
+    pub request_ports: Vec<u16>,
     /// How long it may take to confirm a configuration.
     pub confirm_timeout: Duration,
     /// Who follows its output.
@@ -108,7 +108,8 @@ impl Nginx {
         });
         let startable = confirmed.as_ref().is_some_and(|version| match &version.configuration.content {
             Content::File { bytes, .. } => {
-                listens_on(bytes, self.status.0) && listens_on(bytes, self.http_port)
+                let mut ports = self.request_ports.iter().chain([&self.status.0]);
+                ports.all(|port| listens_on(bytes, *port))
             }
             Content::Rendered(_) => true,
         });

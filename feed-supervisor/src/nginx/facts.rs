@@ -18,6 +18,7 @@ pub fn options(config: &NginxConfig, version: Version) -> NginxOptions {
     config.options(NginxFacts {
         ipv6: ports::has_ipv6(),
         keepalive_min_timeout: version.has_keepalive_min_timeout(),
+        http2_directive: version.has_http2_directive(),
         open_file_limit: open_file_limit(),
     })
 }

@@ -156,7 +156,7 @@ impl Place {
             files: Arc::new(self.files()),
             pid_file: self.pid_file(),
             status: self.status(),
-            http_port: self.http_port,
+            request_ports: vec![self.http_port],
             confirm_timeout: PATIENCE,
             follower,
             known,

@@ -22,6 +22,9 @@ impl Version {
     /// The first with `keepalive_min_timeout`.
     const KEEPALIVE_MIN_TIMEOUT: Self = Self(1, 27, 4);
 
+    /// The first with the directive `http2`.
+    const HTTP2_DIRECTIVE: Self = Self(1, 25, 1);
+
     /// The first with the option `-e`, for where to write errors before the configuration is read.
     const ERROR_LOG_OPTION: Self = Self(1, 19, 5);
 
@@ -35,6 +38,11 @@ impl Version {
     /// Whether a reload can be made without failing a single request.
     pub fn has_keepalive_min_timeout(self) -> bool {
         self >= Self::KEEPALIVE_MIN_TIMEOUT
+    }
+
+    /// Whether it knows the directive `http2`.
+    pub fn has_http2_directive(self) -> bool {
+        self >= Self::HTTP2_DIRECTIVE
     }
 
     pub(super) fn has_error_log_option(self) -> bool {

@@ -54,7 +54,7 @@ impl Twin {
             routes.push(Arc::new(Route { path: RoutePath::decode(&path).unwrap(), ..Route::clone(route) }));
         }
         routes.sort_by(|one, other| (&one.path, one.path_match).cmp(&(&other.path, other.path_match)));
-        VirtualServer { routes }
+        VirtualServer { routes, certificate: None }
     }
 
     /// The directives of the first configuration with the twin's words in the place of hosts and paths. A word that is

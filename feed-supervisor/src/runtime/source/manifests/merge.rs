@@ -62,6 +62,7 @@ impl<'a> Merge<'a> {
             namespaces: shared(&before.namespaces, merged.namespaces),
             secrets: shared(&before.secrets, merged.secrets),
             endpoint_slices: shared(&before.endpoint_slices, merged.endpoint_slices),
+            ..ClusterSnapshot::default()
         }
     }
 }

@@ -1,0 +1,251 @@
+//! Which certificate an Ingress gives which of its hosts: `spec.tls`.
+//!
+//! Only hosts that the Ingress's own rules declare are given one, so that nobody chooses for hosts of others. An entry counts
+//! for the hosts that it names, for those below a wildcard that it names, and where it names none for all that the
+//! Ingress declares, in this order. An entry without a Secret leaves its hosts to the default certificate, as the API allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::networking::v1::IngressTLS;
+
+use crate::adopt::is_adopted;
+use crate::certificate::{Certificate, Chain, Fault, KeyPair};
+use crate::diagnostic::{Code, Field};
+use crate::host::Host;
+use crate::key::{ObjectKey, ObjectKind, ObjectName};
+use crate::options::Adoption;
+use crate::report::{Quoted, Report};
+use crate::snapshot::ClusterSnapshot;
+
+/// The type of Secrets that hold a certificate.
+const TLS_SECRET: &str = "kubernetes.io/tls";
+
+/// The Secrets that adopted Ingresses name in `spec.tls`, be they there or not.
+pub fn named_secrets(snapshot: &ClusterSnapshot, adoption: &Adoption) -> BTreeSet<ObjectName> {
+    let mut names = BTreeSet::new();
+    for (ingress, object) in snapshot.ingresses.iter() {
+        let Some(entries) = object.spec.as_ref().and_then(|spec| spec.tls.as_ref()) else { continue };
+        if is_adopted(object, snapshot, adoption) {
+            names.extend(entries.iter().filter_map(|entry| secret_name(ingress, entry)));
+        }
+    }
+    names
+}
+
+/// The Secret that an Ingress gives a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsClaim {
+    /// The entry of `spec.tls`.
+    pub(crate) entry: usize,
+    /// The Secret.
+    pub(crate) secret: ObjectName,
+    /// What it holds; `None` where that cannot be served.
+    pub(crate) pair: Option<KeyPair>,
+}
+
+impl TlsClaim {
+    /// The field that names the Secret.
+    pub(crate) fn field(&self) -> Field {
+        secret_field(self.entry)
+    }
+}
+
+/// What `spec.tls` comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Tls {
+    /// The hosts that are given a Secret.
+    pub(crate) claims: BTreeMap<Host, TlsClaim>,
+    /// The Secrets that were looked up.
+    pub(crate) secrets: BTreeSet<ObjectName>,
+}
+
+/// Reads `spec.tls` of an Ingress whose rules declare these hosts.
+pub(crate) fn read(
+    ingress: &ObjectName,
+    entries: &[IngressTLS],
+    hosts: &[&Host],
+    snapshot: &ClusterSnapshot,
+    report: &mut Report,
+) -> Tls {
+    let mut tls = Tls::default();
+    let mut parsed = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        let secret = secret_name(ingress, entry);
+        let certificate = secret.as_ref().and_then(|secret| look_up(index, secret, snapshot, report));
+        let named: Vec<&str> = entry.hosts.iter().flatten().map(String::as_str).collect();
+        if secret.is_some() {
+            report_unused(index, &named, hosts, report);
+        }
+        tls.secrets.extend(secret.clone());
+        parsed.push(Entry { index, secret, certificate, hosts: named });
+    }
+    for host in hosts {
+        let Some(entry) = entry_of(host, &parsed, report) else { continue };
+        let Some(secret) = entry.secret.clone() else { continue };
+        let certificate = entry.certificate;
+        if let Some(certificate) = certificate.filter(|certificate| !certificate.covers(host)) {
+            report_not_covered(entry.index, host, certificate, report);
+        }
+        let pair = certificate.map(|certificate| certificate.pair.clone());
+        tls.claims.insert((*host).clone(), TlsClaim { entry: entry.index, secret, pair });
+    }
+    tls
+}
+
+/// An entry of `spec.tls`.
+struct Entry<'a> {
+    index: usize,
+    secret: Option<ObjectName>,
+    certificate: Option<&'a Certificate>,
+    hosts: Vec<&'a str>,
+}
+
+/// How closely an entry names a host; the first is the closest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Match {
+    Exact,
+    Wildcard,
+    All,
+}
+
+impl Entry<'_> {
+    fn matches(&self, host: &Host) -> Option<Match> {
+        if self.hosts.is_empty() {
+            return Some(Match::All);
+        }
+        self.hosts.iter().filter_map(|named| match_host(named, host)).min()
+    }
+}
+
+fn match_host(named: &str, host: &Host) -> Option<Match> {
+    if named.eq_ignore_ascii_case(host.as_str()) {
+        return Some(Match::Exact);
+    }
+    let parent = host.as_str().split_once('.').map(|(_, parent)| parent);
+    let below = named.strip_prefix("*.").zip(parent);
+    below.filter(|(suffix, parent)| suffix.eq_ignore_ascii_case(parent)).map(|_| Match::Wildcard)
+}
+
+/// The entry that counts for a host; others that name it as closely, with another Secret, are told that they do not.
+fn entry_of<'a>(host: &Host, entries: &'a [Entry<'a>], report: &mut Report) -> Option<&'a Entry<'a>> {
+    let matches = || entries.iter().filter_map(|entry| Some((entry.matches(host)?, entry)));
+    let (closest, winner) = matches().min_by_key(|(how, _)| *how)?;
+    for (_, loser) in matches().filter(|(how, entry)| *how == closest && entry.index > winner.index) {
+        if loser.secret != winner.secret && loser.secret.is_some() {
+            report.add(
+                Code::ConflictingCertificate,
+                secret_field(loser.index),
+                format!(
+                    "The certificate of host {host} is that of `spec.tls[{}]`, which names it first.",
+                    winner.index
+                ),
+                "Name the host in one entry.",
+            );
+        }
+    }
+    Some(winner)
+}
+
+/// What a Secret's certificate is, unless it cannot be served.
+fn look_up<'a>(
+    entry: usize,
+    name: &ObjectName,
+    snapshot: &'a ClusterSnapshot,
+    report: &mut Report,
+) -> Option<&'a Certificate> {
+    let has_type = |secret: &Secret| secret.type_.as_deref() == Some(TLS_SECRET);
+    if !snapshot.secrets.get(name).is_some_and(|secret| has_type(secret)) {
+        report.add(
+            Code::SecretNotFound,
+            secret_field(entry),
+            format!(
+                "There is no Secret {} of type {TLS_SECRET} in the Ingress's namespace, so the default certificate is served.",
+                Quoted(&name.name)
+            ),
+            "Create the Secret with `kubectl create secret tls`, or correct the name.",
+        );
+        return None;
+    }
+    let examined: Result<&Certificate, &Fault> = match snapshot.certificates.get(name).map(AsRef::as_ref) {
+        Some(Ok(certificate)) => Ok(certificate),
+        Some(Err(fault)) => Err(fault),
+        None => Err(&Fault::NotExamined),
+    };
+    match examined {
+        Ok(certificate) => {
+            report_chain(entry, name, certificate.chain, report);
+            Some(certificate)
+        }
+        Err(fault) => {
+            let message = format!(
+                "The Secret {} cannot be used, so the default certificate is served: {fault}.",
+                Quoted(&name.name)
+            );
+            report.add(fault.code(), secret_field(entry), message, fault.help());
+            report.relate(secret_key(name));
+            None
+        }
+    }
+}
+
+fn report_chain(entry: usize, name: &ObjectName, chain: Chain, report: &mut Report) {
+    if chain == Chain::InOrder {
+        return;
+    }
+    let message = format!(
+        "The certificates in Secret {} are not the server's, its issuer's and so on: they were put in order, and what does \
+         not belong to the chain was left out.",
+        Quoted(&name.name)
+    );
+    let help = "Put the server's certificate first, then its issuer's and so on, and nothing else.";
+    report.add(Code::CertificateChainMended, secret_field(entry), message, help);
+    report.relate(secret_key(name));
+}
+
+fn report_unused(entry: usize, named: &[&str], hosts: &[&Host], report: &mut Report) {
+    const HELP: &str = "Name the host in a rule too, or remove it here.";
+    let field = Field::of(&["spec", "tls"]).index(entry);
+    if named.is_empty() && hosts.is_empty() {
+        let message = "No rule of this Ingress has a host, so the Secret is not used: other hosts get the default certificate.";
+        report.add(Code::UnusedTlsHost, field.clone(), message, HELP);
+    }
+    for (index, name) in named.iter().enumerate() {
+        if !hosts.iter().any(|host| match_host(name, host).is_some()) {
+            let message = format!(
+                "No rule of this Ingress has the host {}, so it is given no certificate.",
+                Quoted(name)
+            );
+            report.add(Code::UnusedTlsHost, field.clone().name("hosts").index(index), message, HELP);
+        }
+    }
+}
+
+fn report_not_covered(entry: usize, host: &Host, certificate: &Certificate, report: &mut Report) {
+    const SHOWN: usize = 5;
+    let mut names: Vec<&str> = certificate.names.iter().map(String::as_str).take(SHOWN).collect();
+    if certificate.names.len() > SHOWN {
+        names.push("…");
+    }
+    let names = if names.is_empty() { "no DNS name at all".to_owned() } else { names.join(", ") };
+    let message = format!("Clients will not accept this certificate for host {host}: it is for {names}.");
+    let help =
+        "Have a certificate issued whose subject alternative names hold the host; it is served as it is.";
+    report.add(Code::CertificateNotForHost, secret_field(entry), message, help);
+}
+
+fn secret_name(ingress: &ObjectName, entry: &IngressTLS) -> Option<ObjectName> {
+    let name = entry.secret_name.as_deref().filter(|name| !name.is_empty())?;
+    Some(ObjectName { namespace: ingress.namespace.clone(), name: name.into() })
+}
+
+fn secret_field(entry: usize) -> Field {
+    Field::of(&["spec", "tls"]).index(entry).name("secretName")
+}
+
+fn secret_key(name: &ObjectName) -> ObjectKey {
+    ObjectKey { kind: ObjectKind::Secret, name: name.clone() }
+}
+
+#[cfg(test)]
+mod tests;
