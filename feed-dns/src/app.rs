@@ -10,8 +10,8 @@ use std::time::Duration;
 use feed_reconcile::dns::{ZoneConflict, ZoneId, Zones};
 use feed_supervisor::runtime::admin::{Admin, AdminError, Pages};
 use feed_supervisor::runtime::aws;
-use feed_supervisor::runtime::aws::CallError;
 use feed_supervisor::runtime::aws::calls::AwsCalls;
+use feed_supervisor::runtime::aws::{CallError, Patience};
 use feed_supervisor::runtime::health::{Condition, Health};
 use feed_supervisor::runtime::kubernetes::ClientError;
 use feed_supervisor::runtime::metrics::Metrics;
@@ -141,11 +141,16 @@ async fn open_zones(
     }
 }
 
+/// The time includes that of waiting for a turn in the account's quota.
+fn patience(config: &Config) -> Patience {
+    Patience { retries: config.aws.retries, attempt_timeout: Duration::from_secs(30) }
+}
+
 async fn try_open_zones(
     config: &Config,
     calls: &AwsCalls,
 ) -> Result<(Zones, BTreeMap<ZoneId, Route53Zone>), AppError> {
-    let sdk = aws::config(config.aws.region.clone(), config.aws.retries).await;
+    let sdk = aws::config(config.aws.region.clone(), patience(config)).await;
     let route53 = Route53::new(&sdk, calls);
     let (mut zones, mut remote) = (Vec::new(), BTreeMap::new());
     for id in &config.zones {
@@ -168,7 +173,7 @@ async fn keeper(
     let frontends = match &config.frontends {
         FrontendConfig::Given(endpoints) => Frontends::Given(endpoints.clone()),
         FrontendConfig::Discovered(wanted) => {
-            let sdk = aws::config(config.aws.region.clone(), config.aws.retries).await;
+            let sdk = aws::config(config.aws.region.clone(), patience(config)).await;
             Frontends::Discovered(Elb::new(&sdk, calls), wanted.clone())
         }
     };

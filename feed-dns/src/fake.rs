@@ -44,7 +44,12 @@ impl FakeZone {
 }
 
 pub(crate) fn failure(code: &str) -> CallError {
-    CallError { operation: "Fake".to_owned(), code: Some(code.to_owned()), message: code.to_owned() }
+    CallError {
+        operation: "Fake".to_owned(),
+        code: Some(code.to_owned()),
+        message: code.to_owned(),
+        refused: true,
+    }
 }
 
 impl Zone for FakeZone {

@@ -30,6 +30,8 @@ pub struct Settings {
     pub grace_period: Duration,
     /// With fewer balancers than this something is wrong; 0 where it does not matter.
     pub expected: usize,
+    /// Whether requests may come although there are fewer: then that is unhealthy, but ready.
+    pub fewer_are_ready: bool,
     /// Whether a balancer keeps an entry of us that has to be removed once the requests are done.
     pub releases: bool,
 }

@@ -92,8 +92,9 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 }
 
 async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Result<(), AppError> {
-    let prepared = Prepared::new(&config).await?;
-    let (nginx, frontend) = (Arc::clone(&prepared.nginx), frontends::open(&config));
+    let mut prepared = Prepared::new(&config).await?;
+    let frontend = frontends::open(&config, &mut prepared.metrics).await;
+    let nginx = Arc::clone(&prepared.nginx);
     let (health, metrics) = (prepared.health.clone(), prepared.ingress_metrics.clone());
     let kind = frontends::kind(&config.frontend);
     let (runner, view) = Runner::new(kind, &*frontend, frontends::settings(&config), health, metrics);

@@ -2,7 +2,11 @@
 //!
 //! No frontend decides or waits: when to call it, and how often, is [`feed_reconcile::membership`]'s business.
 
+mod alb;
+pub mod aws;
+mod elb;
 pub mod fixed;
+mod nlb;
 mod page;
 pub mod runner;
 
@@ -51,4 +55,6 @@ pub struct Listing {
     pub endpoints: BTreeSet<(Scheme, Endpoint)>,
     /// What is odd about them: sentences.
     pub remarks: Vec<String>,
+    /// Why some that should be there are not among them: sentences. Unhealthy, though the others serve.
+    pub faults: Vec<String>,
 }

@@ -1,13 +1,13 @@
 use super::*;
 
-fn described(scheme: Option<&str>, dns_name: Option<&str>, zone_id: Option<&str>) -> Described {
-    let text = |text: Option<&str>| text.map(str::to_owned);
-    Described {
+fn told_in_full() -> LoadBalancer {
+    LoadBalancer {
         id: "arn".to_owned(),
         name: "lb".to_owned(),
-        scheme: text(scheme),
-        dns_name: text(dns_name),
-        zone_id: text(zone_id),
+        is_network: true,
+        scheme: Some(Scheme::InternetFacing),
+        dns_name: Some("LB.aws".to_owned()),
+        zone_id: Some("ZLB".to_owned()),
         dual_stack: true,
     }
 }
@@ -15,7 +15,7 @@ fn described(scheme: Option<&str>, dns_name: Option<&str>, zone_id: Option<&str>
 #[test]
 fn a_load_balancer_that_is_told_in_full_is_an_endpoint() {
     let mut found = Found::default();
-    found.add(described(Some("internet-facing"), Some("LB.aws"), Some("ZLB")));
+    found.add(told_in_full());
     let target = Target::LoadBalancer { zone_id: "ZLB".into(), dual_stack: true };
     let endpoint = Endpoint { dns_name: RecordName::new("lb.aws"), target };
     assert_eq!(found, Found { endpoints: vec![(Scheme::InternetFacing, endpoint)], problems: vec![] });
@@ -24,11 +24,9 @@ fn a_load_balancer_that_is_told_in_full_is_an_endpoint() {
 #[test]
 fn one_that_lacks_something_is_a_problem() {
     for incomplete in [
-        described(None, Some("lb.aws"), Some("ZLB")),
-        described(Some("sideways"), Some("lb.aws"), Some("ZLB")),
-        described(Some("internal"), None, Some("ZLB")),
-        described(Some("internal"), Some(""), Some("ZLB")),
-        described(Some("internal"), Some("lb.aws"), None),
+        LoadBalancer { scheme: None, ..told_in_full() },
+        LoadBalancer { dns_name: None, ..told_in_full() },
+        LoadBalancer { zone_id: None, ..told_in_full() },
     ] {
         let mut found = Found::default();
         found.add(incomplete);

@@ -46,6 +46,7 @@ impl Route53 {
             operation: operation(),
             code: None,
             message: "the answer names no zone".to_owned(),
+            refused: false,
         })?;
         let private = zone.config().is_some_and(types::HostedZoneConfig::private_zone);
         let hosted_zone = HostedZone {
@@ -78,6 +79,7 @@ impl Zone for Route53Zone {
                     operation: operation(),
                     code: None,
                     message: "the answer was cut off".to_owned(),
+                    refused: false,
                 });
             }
             records.extend(answer.resource_record_sets.iter().map(record_set));
@@ -97,6 +99,7 @@ impl Zone for Route53Zone {
             operation: operation(),
             code: None,
             message: error.to_string(),
+            refused: true,
         })?;
         let call =
             self.client.change_resource_record_sets().hosted_zone_id(self.id.as_str()).change_batch(batch);

@@ -78,6 +78,8 @@ pub enum Problem<K> {
         attached: usize,
         /// So many there should be.
         expected: usize,
+        /// Whether requests may come all the same.
+        is_ready: bool,
     },
     /// A balancer cannot be left; with the reason.
     Stuck(K, String),
@@ -88,7 +90,10 @@ pub enum Problem<K> {
 impl<K> Problem<K> {
     /// Whether requests should go elsewhere.
     pub fn takes_readiness(&self) -> bool {
-        !matches!(self, Self::ListOutdated(_) | Self::Unseen(..) | Self::Stuck(..))
+        !matches!(
+            self,
+            Self::ListOutdated(_) | Self::Unseen(..) | Self::Stuck(..) | Self::TooFew { is_ready: true, .. }
+        )
     }
 
     /// Whether somebody should look.
@@ -106,7 +111,7 @@ impl<K: fmt::Display> fmt::Display for Problem<K> {
             Self::Settling(name, why) => write!(f, "{name} does not send requests yet: {why}"),
             Self::Overdue(name, why) => write!(f, "{name} does not send requests: {why}"),
             Self::Unseen(name, why) => write!(f, "{name} cannot be looked at: {why}"),
-            Self::TooFew { attached, expected } => {
+            Self::TooFew { attached, expected, .. } => {
                 write!(f, "attached to {attached} load balancers where {expected} are expected")
             }
             Self::Stuck(name, why) => write!(f, "{name} cannot be left: {why}"),
@@ -140,7 +145,7 @@ impl<K: Clone + Ord> Membership<K> {
     pub(super) fn is_settled(&self) -> bool {
         self.list.is_known
             && self.members.values().all(|member| !member.listed || member.unsettled_since.is_none())
-            && self.attachments() >= self.settings.expected
+            && (self.settings.fewer_are_ready || self.attachments() >= self.settings.expected)
     }
 
     fn problems(&self, now: Instant) -> Vec<Problem<K>> {
@@ -190,7 +195,7 @@ impl<K: Clone + Ord> Membership<K> {
         }
         let (attached, expected) = (self.attachments(), settings.expected);
         if attached < expected && !is_joining {
-            problems.push(Problem::TooFew { attached, expected });
+            problems.push(Problem::TooFew { attached, expected, is_ready: settings.fewer_are_ready });
         }
         problems
     }

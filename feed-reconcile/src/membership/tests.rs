@@ -17,6 +17,7 @@ fn settings() -> Settings {
         drain_delay: seconds(60),
         grace_period: seconds(300),
         expected: 0,
+        fewer_are_ready: false,
         releases: false,
     }
 }
@@ -210,6 +211,18 @@ fn fewer_balancers_than_expected_are_unhealthy() {
             assert!(world.is_ready() && world.is_healthy());
         }
     }
+}
+
+#[test]
+fn fewer_balancers_may_be_ready_though_unhealthy() {
+    let mut world = World::new(Settings { expected: 2, fewer_are_ready: true, ..settings() }, &["a"]);
+    world.balancer("a").settles_after = seconds(10);
+    world.event(Event::Serving);
+    world.run(seconds(5));
+    assert!(!world.is_ready(), "the one that is there does not send requests yet");
+    world.run(seconds(10));
+    assert_eq!(world.problems(), ["attached to 1 load balancers where 2 are expected"]);
+    assert!(world.is_ready() && !world.is_healthy());
 }
 
 #[test]

@@ -7,6 +7,8 @@ use feed_reconcile::membership::Settings;
 use crate::config::{AwsBalancers, Config, Frontend, Joining};
 use crate::frontend;
 use crate::frontend::fixed::Fixed;
+use crate::runtime::aws::calls::AwsCalls;
+use crate::runtime::metrics::Metrics;
 
 /// The name that operators know it by.
 pub(super) fn kind(frontend: &Frontend) -> &'static str {
@@ -21,10 +23,12 @@ pub(super) fn kind(frontend: &Frontend) -> &'static str {
     }
 }
 
-pub(super) fn open(config: &Config) -> Box<dyn frontend::Frontend> {
+/// The frontend, which counts its calls where it makes any.
+pub(super) async fn open(config: &Config, metrics: &mut Metrics) -> Box<dyn frontend::Frontend> {
     match &config.frontend {
-        Frontend::None | Frontend::Aws(_) => Box::new(Fixed::default()),
+        Frontend::None => Box::new(Fixed::default()),
         Frontend::Static(balancers) => Box::new(Fixed { endpoints: balancers.endpoints.clone() }),
+        Frontend::Aws(balancers) => frontend::aws::open(balancers, &AwsCalls::register(metrics)).await,
     }
 }
 
@@ -43,6 +47,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         drain_delay: joining.drain_delay,
         grace_period: config.shutdown_grace_period,
         expected: joining.expected,
+        fewer_are_ready: matches!(&config.frontend, Frontend::Aws(aws) if matches!(aws.balancers, AwsBalancers::Alb(_))),
         releases: false,
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Page {
     status: watch::Sender<Value>,
     endpoints: watch::Sender<BTreeSet<(Scheme, Endpoint)>>,
     remarks: Vec<String>,
+    faults: Vec<String>,
     problems: Vec<String>,
     members: BTreeMap<String, (Bond, Option<String>)>,
 }
@@ -34,16 +35,19 @@ impl Page {
         status: watch::Sender<Value>,
         endpoints: watch::Sender<BTreeSet<(Scheme, Endpoint)>>,
     ) -> Self {
-        let (remarks, problems, members) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { kind, health, metrics, status, endpoints, remarks, problems, members }
+        let (remarks, faults, problems, members) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        Self { kind, health, metrics, status, endpoints, remarks, faults, problems, members }
     }
 
     /// Shows what was found.
     pub(super) fn listing(&mut self, listing: &Listing) {
-        for remark in listing.remarks.iter().filter(|remark| !self.remarks.contains(remark)) {
-            warn!("{remark}");
-        }
+        warn_of_new(&listing.remarks, &self.remarks);
         self.remarks.clone_from(&listing.remarks);
+        warn_of_new(&listing.faults, &self.faults);
+        self.faults.clone_from(&listing.faults);
+        let faults = listing.faults.join("; ");
+        let condition = if faults.is_empty() { Condition::Good } else { Condition::Unhealthy(faults) };
+        self.health.report("frontends found", condition);
         self.endpoints.send_if_modified(|known| {
             let is_new = *known != listing.endpoints;
             known.clone_from(&listing.endpoints);
@@ -56,9 +60,7 @@ impl Page {
         self.metrics.frontends(situation.attached, situation.expected);
         self.health.report("frontends", condition(&situation.problems));
         let problems: Vec<String> = situation.problems.iter().map(ToString::to_string).collect();
-        for problem in problems.iter().filter(|problem| !self.problems.contains(problem)) {
-            warn!("{problem}");
-        }
+        warn_of_new(&problems, &self.problems);
         self.problems = problems;
         for member in &situation.members {
             self.log(member);
@@ -75,6 +77,7 @@ impl Page {
             })).collect::<Vec<_>>(),
             "endpoints": endpoints,
             "remarks": self.remarks,
+            "faults": self.faults,
         }));
     }
 }
@@ -91,6 +94,12 @@ impl Page {
         if let Some(error) = error.as_ref().filter(|_| known_error != *error) {
             warn!(balancer = name, error, "A call to a load balancer has failed, and is made again.");
         }
+    }
+}
+
+fn warn_of_new(sentences: &[String], known: &[String]) {
+    for sentence in sentences.iter().filter(|sentence| !known.contains(sentence)) {
+        warn!("{sentence}");
     }
 }
 

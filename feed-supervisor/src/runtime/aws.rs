@@ -14,25 +14,36 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use governor::{DefaultDirectRateLimiter, Quota};
 
+pub mod balancers;
 pub mod calls;
 mod limit;
+pub mod metadata;
+mod whole;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one try of a call may take, waiting for its turn included.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much a client puts up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How often a call that is throttled, times out or fails on AWS's side is tried again, with jittered exponential
+    /// backoff.
+    pub retries: u32,
+    /// How long one try of a call may take, waiting for its turn included.
+    pub attempt_timeout: Duration,
+}
 
-/// Settings that all clients share: a call that is throttled, times out or fails on AWS's side is tried `retries`
-/// times more, with jittered exponential backoff.
-pub async fn config(region: String, retries: u32) -> SdkConfig {
+/// Settings that all clients share.
+pub async fn config(region: String, patience: Patience) -> SdkConfig {
+    let Patience { retries, attempt_timeout } = patience;
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT.min(attempt_timeout))
+        .operation_attempt_timeout(attempt_timeout)
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region))
@@ -64,14 +75,16 @@ pub struct CallError {
     pub code: Option<String>,
     /// The code and what AWS says, or why there was no answer.
     pub message: String,
+    /// Whether the last try has certainly changed nothing: it was not sent, or AWS refused it (a status from 400 to
+    /// 499). After another failure it may have been carried out.
+    pub refused: bool,
 }
 
 impl CallError {
     /// What the SDK says of a call.
-    pub fn of<E, R>(operation: String, error: &SdkError<E, R>) -> Self
+    pub fn of<E>(operation: String, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: Error + ProvideErrorMetadata + 'static,
-        R: std::fmt::Debug + 'static,
     {
         let code = error.code().map(str::to_owned);
         let message = match (&code, error.message()) {
@@ -79,20 +92,28 @@ impl CallError {
             (Some(code), None) => code.clone(),
             (None, _) => chain(error),
         };
-        Self { operation, code, message }
+        let refused = match error {
+            SdkError::ConstructionFailure(_) => true,
+            SdkError::ServiceError(context) => context.raw().status().is_client_error(),
+            _ => false,
+        };
+        Self { operation, code, message, refused }
+    }
+
+    /// Whether AWS has answered with one of these codes.
+    pub fn is_any_of(&self, codes: &[&str]) -> bool {
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 
     /// Whether trying again cannot help: what was asked for does not exist or is not allowed.
     pub fn is_final(&self) -> bool {
-        let code = self.code.as_deref().unwrap_or_default();
-        matches!(
-            code,
-            "AccessDenied"
-                | "AccessDeniedException"
-                | "InvalidInput"
-                | "ValidationError"
-                | "NoSuchHostedZone"
-        )
+        self.is_any_of(&[
+            "AccessDenied",
+            "AccessDeniedException",
+            "InvalidInput",
+            "ValidationError",
+            "NoSuchHostedZone",
+        ])
     }
 }
 

@@ -89,8 +89,8 @@ async fn metrics() {
     register_old_workers(&mut metrics, || 0);
     let text = metrics.encode(Format::Text).unwrap();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE feed_ingress_")?.split(' ').next());
-    // Counted by the Kubernetes client and by the pusher, which are not always there.
-    let elsewhere = ["api_requests_total", "pushes_total"];
+    // Counted by the clients of Kubernetes and AWS and by the pusher, which are not always there.
+    let elsewhere = ["api_requests_total", "aws_requests_total", "pushes_total"];
     let expected: BTreeSet<_> = types.chain(elsewhere).map(str::to_owned).collect();
     let listed: BTreeSet<_> =
         rows("| metric ").iter().map(|row| row[0].split('{').next().unwrap().to_owned()).collect();

@@ -36,6 +36,7 @@ struct World {
     registering_takes: Duration,
     detaching_fails: bool,
     requests_take: Duration,
+    faults: Vec<String>,
 }
 
 impl World {
@@ -47,6 +48,7 @@ impl World {
             registering_takes: Duration::ZERO,
             detaching_fails: false,
             requests_take: Duration::ZERO,
+            faults: Vec::new(),
         }
     }
 
@@ -63,6 +65,7 @@ impl Frontend for World {
             balancers: vec!["a".to_owned()],
             endpoints: BTreeSet::from([(Scheme::Internal, endpoint)]),
             remarks: vec!["It is the only one.".to_owned()],
+            faults: self.faults.clone(),
         };
         Box::pin(async { Ok(listing) })
     }
@@ -123,6 +126,7 @@ const SETTINGS: Settings = Settings {
     drain_delay: Duration::from_mins(1),
     grace_period: Duration::from_mins(5),
     expected: 1,
+    fewer_are_ready: false,
     releases: false,
 };
 
@@ -200,6 +204,7 @@ async fn operators_see_it() {
             "balancers": [{ "name": "a", "state": "in_service", "error": null }],
             "endpoints": [{ "scheme": "internal", "endpoint": "192.0.2.1" }],
             "remarks": ["It is the only one."],
+            "faults": [],
         })
     );
     assert_eq!(process.view.endpoints.borrow().len(), 1);
@@ -208,6 +213,16 @@ async fn operators_see_it() {
     assert_eq!(process.health.not_ready(), ["this process is about to end"]);
     assert!(process.health.unhealthy().is_empty());
     process.runner.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_is_unhealthy_and_takes_nothing_from_the_others() {
+    let fault = "there is no target group named b".to_owned();
+    let process = Process::start(World { faults: vec![fault.clone()], ..World::new() });
+    process.serve(3).await;
+    assert_eq!(process.health.unhealthy(), [fault.as_str()]);
+    assert!(process.health.not_ready().is_empty());
+    assert_eq!(process.view.status.borrow()["faults"], json!([fault]));
 }
 
 #[tokio::test(start_paused = true)]

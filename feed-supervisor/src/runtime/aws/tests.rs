@@ -34,6 +34,7 @@ fn what_is_not_allowed_or_not_there_is_not_tried_again() {
         operation: "GetHostedZone".to_owned(),
         code: code.map(str::to_owned),
         message: String::new(),
+        refused: true,
     };
     assert!(error(Some("NoSuchHostedZone")).is_final());
     assert!(!error(Some("Throttling")).is_final());

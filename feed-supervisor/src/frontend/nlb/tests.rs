@@ -1,0 +1,32 @@
+use super::*;
+
+#[test]
+fn the_groups_of_a_load_balancer_are_seen_together() {
+    use Standing::{Absent, Draining, InService};
+    let settling = || Standing::Settling("initial".to_owned());
+    for (standings, expected) in [
+        (vec![InService, InService], InService),
+        (vec![InService, settling()], settling()),
+        (vec![Absent, Absent], Absent),
+        (vec![Absent, InService], Draining),
+        (vec![Absent, settling()], Draining),
+        (vec![Absent, Draining], Draining),
+        (vec![Draining, InService], Draining),
+    ] {
+        assert_eq!(together(standings.clone()), expected, "{standings:?}");
+    }
+}
+
+#[test]
+fn what_was_done_for_one_group_is_not_refused() {
+    let failure = |refused| Err(Failure { why: "no".to_owned(), refused });
+    for (outcomes, expected) in [
+        (vec![Ok(()), Ok(())], Ok(())),
+        (vec![Ok(()), failure(true)], Err(("no".to_owned(), false))),
+        (vec![failure(true), failure(true)], Err(("no; no".to_owned(), true))),
+        (vec![failure(true), failure(false)], Err(("no; no".to_owned(), false))),
+    ] {
+        let together = all_of(outcomes).map_err(|failure| (failure.why, failure.refused));
+        assert_eq!(together, expected);
+    }
+}
