@@ -50,5 +50,6 @@ pub mod snapshot;
 pub mod status;
 pub mod summary;
 pub mod tls;
+pub mod traffic;
 
 pub use reconcile::{Reconciled, Reconciler, reconcile};

@@ -123,6 +123,8 @@ pub struct NginxOptions {
     pub pid_file: String,
     /// Whether nginx's master is the neighbouring container's, whose own log then gets nginx's errors too.
     pub sidecar: bool,
+    /// Whether nginx logs each request for [`traffic`](crate::traffic), to `requests/requests.log` in the workdir.
+    pub request_metrics: bool,
     /// Port for requests without TLS, 1 to 65,535, if they are taken.
     pub http_port: Option<u16>,
     /// Port for requests with TLS, 1 to 65,535, if they are taken.

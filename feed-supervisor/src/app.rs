@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tracing::warn;
 
-use self::prepare::Prepared;
+use self::prepare::{Prepared, Requests};
 use self::tasks::Tasks;
 use crate::board::{Board, NginxPage};
 use crate::compute::{self, ComputeError};
@@ -28,6 +28,7 @@ use crate::nginx::logs::LogsError;
 use crate::nginx::observed::ObservedError;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::ProbeError;
+use crate::nginx::requests::{self, RequestLogError};
 use crate::nginx::{facts, reopen, stats};
 use crate::reaper;
 use crate::runtime::admin::{AdminError, Pages};
@@ -56,6 +57,8 @@ pub enum AppError {
     Port(#[from] PortError),
     #[error(transparent)]
     Logs(#[from] LogsError),
+    #[error(transparent)]
+    RequestLog(#[from] RequestLogError),
     #[error(transparent)]
     TakeOver(#[from] TakeOverError),
     #[error(transparent)]
@@ -168,6 +171,7 @@ impl Serving {
             metrics,
             ingress_metrics,
             pusher,
+            requests,
             recipe,
             source,
             lock,
@@ -207,6 +211,11 @@ impl Serving {
             "the follower of nginx's version",
             facts::follow(config.nginx.clone(), nginx.known.subscribe(), options, health.clone()),
         );
+        let traffic = requests.as_ref().map(|requests| requests.traffic.clone());
+        if let Some(Requests { traffic, log }) = requests {
+            let reader = requests::follow(log, traffic, nginx.known.subscribe(), health.clone());
+            tasks.spawn("the reader of nginx's log of requests", reader);
+        }
         let client = source.client();
         let reader = source.spawn(tasks);
         let publisher = tokio::spawn(publish::run(
@@ -218,7 +227,7 @@ impl Serving {
         ));
         tasks.spawn(
             "the computation of nginx's configuration",
-            compute::run(reader, recipe, known_options, config.resync_period, computed),
+            compute::run(reader, recipe, traffic, known_options, config.resync_period, computed),
         );
 
         let (commands, given) = mpsc::unbounded_channel();

@@ -8,6 +8,7 @@ use crate::config::{NginxConfig, NginxFacts};
 use crate::nginx::files::{Files, FilesError, listens_on};
 use crate::nginx::observed::{ObservedError, prepare_access_log};
 use crate::nginx::ports::has_ipv6;
+use crate::nginx::requests::{self, RequestLogError};
 
 /// Why nginx cannot be given a first configuration.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum BootstrapError {
     /// The access log's directory cannot be used.
     #[error(transparent)]
     Observed(#[from] ObservedError),
+    /// The log of requests cannot be created.
+    #[error(transparent)]
+    RequestLog(#[from] RequestLogError),
     /// The shipped template is broken.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -50,6 +54,9 @@ pub fn bootstrap(config: &NginxConfig) -> Result<FirstConfiguration, BootstrapEr
     let files = Files::new(config.workdir(), config.is_sidecar());
     files.prepare()?;
     prepare_access_log(config)?;
+    if config.counts_requests() {
+        requests::prepare(&files.request_log(), files.is_shared())?;
+    }
     if let Some((header, bytes)) = files.left()?.confirmed
         && listens_on(&bytes, config.status_port())
     {

@@ -11,6 +11,7 @@ mod observed;
 mod routes;
 mod supervisor;
 mod tls;
+mod traffic;
 mod value;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ use self::observed::ObservedArgs;
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
 use self::tls::TlsArgs;
+use self::traffic::{RequestBucketArgs, RequestMetricsArgs};
 use crate::config::{BootstrapConfig, CheckConfig, CheckOutput, Config, Frontend, RenderConfig};
 use crate::runtime::VERSION;
 use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, ProcessArgs, ReportArgs, Stop};
@@ -133,6 +135,10 @@ struct RunArgs {
     #[command(flatten)]
     observed: ObservedArgs,
     #[command(flatten)]
+    requests: RequestMetricsArgs,
+    #[command(flatten)]
+    buckets: RequestBucketArgs,
+    #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]
     supervisor: SupervisorArgs,
@@ -160,6 +166,8 @@ struct RenderArgs {
     tuning: TuningArgs,
     #[command(flatten)]
     observed: ObservedArgs,
+    #[command(flatten)]
+    requests: RequestMetricsArgs,
 }
 
 #[derive(clap::Args)]
@@ -262,6 +270,8 @@ impl RunArgs {
             reload,
             tuning,
             observed,
+            requests,
+            buckets,
             process,
             reports,
             supervisor,
@@ -279,9 +289,10 @@ impl RunArgs {
             resync_period,
             frontend,
             options: routes.resolve(adoption, backends, ports.tls()),
-            nginx: nginx.resolve(ports, tuning, observed, needs_resolver)?,
+            nginx: nginx.resolve(ports, tuning, observed, &requests, needs_resolver)?,
             tls: tls.resolve(ports),
             reload: reload.resolve(),
+            request_buckets: buckets.resolve(),
             health_port: process.health_port,
             shutdown_grace_period: supervisor.grace_period(drain_delay),
             logging: process.logging(),
@@ -293,13 +304,14 @@ impl RunArgs {
 
 impl RenderArgs {
     fn resolve(self) -> Result<RenderConfig, UsageError> {
-        let Self { manifests, adoption, ports, tls, backends, routes, nginx, tuning, observed } = self;
+        let Self { manifests, adoption, ports, tls, backends, routes, nginx, tuning, observed, requests } =
+            self;
         let ports = ports.or_rendered().resolve(None)?;
         let needs_resolver = backends.allow_external_name;
         Ok(RenderConfig {
             manifests: manifests.resolve()?,
             options: routes.resolve(adoption.resolve(), backends, ports.tls()),
-            nginx: nginx.resolve(ports, tuning, observed, needs_resolver)?,
+            nginx: nginx.resolve(ports, tuning, observed, &requests, needs_resolver)?,
             tls: tls.resolve(ports),
         })
     }

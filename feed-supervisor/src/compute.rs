@@ -18,6 +18,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::runtime::source::{SourceReader, SourceState};
+use crate::traffic::Traffic;
 
 /// Why nothing can be computed.
 #[derive(Debug, thiserror::Error)]
@@ -97,8 +98,11 @@ impl Engine {
         Ok(Self { reconciler: Reconciler::new(recipe.options.clone()), renderer: recipe.renderer(nginx)? })
     }
 
-    fn update(&mut self, state: &SourceState) -> Computed {
+    fn update(&mut self, state: &SourceState, traffic: Option<&Traffic>) -> Computed {
         let reconciled = self.reconciler.update(&state.snapshot);
+        if let Some(traffic) = traffic {
+            traffic.declare(&reconciled.state);
+        }
         let diagnostics: BTreeSet<_> = reconciled.diagnostics.union(&state.diagnostics).cloned().collect();
         Computed {
             rendered: self.renderer.update(&reconciled.state).map_err(|error| error.to_string()),
@@ -110,10 +114,12 @@ impl Engine {
 }
 
 /// Computes a configuration whenever the cluster's state, or what is known of nginx, has changed; and every
-/// `resync_period` all of it anew. Nothing is computed before both are known.
+/// `resync_period` all of it anew. Nothing is computed before both are known. Who counts requests is told what is declared
+/// before it can be served.
 pub async fn run(
     mut source: SourceReader,
     recipe: Recipe,
+    traffic: Option<Traffic>,
     mut nginx: watch::Receiver<Option<NginxOptions>>,
     resync_period: Duration,
     computed: mpsc::Sender<Computed>,
@@ -124,7 +130,8 @@ pub async fn run(
     let mut state = source.changed().await;
     let mut engine = Engine::new(&recipe, options.clone())?;
     loop {
-        let update = move || (engine.update(&state), state, engine);
+        let traffic = traffic.clone();
+        let update = move || (engine.update(&state, traffic.as_ref()), state, engine);
         let updated = spawn_blocking(update).await.map_err(|error| ComputeError::Failed(error.into()))?;
         let result;
         (result, state, engine) = updated;

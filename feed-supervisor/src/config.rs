@@ -31,6 +31,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// When nginx is reloaded and started again.
     pub reload: ReloadConfig,
+    /// Upper bounds of the buckets of a route's latency histogram, ascending; none for no histogram.
+    pub request_buckets: Vec<Duration>,
     /// Port of the supervisor's own endpoints: `/health`, `/metrics`, `/status`.
     pub health_port: u16,
     /// Through what the clients come.
@@ -118,6 +120,11 @@ impl NginxConfig {
     /// Where nginx writes its pid; absolute.
     pub fn pid_file(&self) -> &Path {
         Path::new(&self.base.pid_file)
+    }
+
+    /// Whether requests are counted.
+    pub fn counts_requests(&self) -> bool {
+        self.base.request_metrics
     }
 
     /// Port for requests without TLS, if they are taken.

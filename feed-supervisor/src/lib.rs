@@ -33,3 +33,5 @@ pub mod runtime;
 pub mod status;
 #[cfg(feature = "ingress")]
 pub mod tokens;
+#[cfg(feature = "ingress")]
+pub mod traffic;

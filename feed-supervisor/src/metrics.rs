@@ -20,6 +20,13 @@
 //! | `reload_duration_seconds` | histogram | time from the signal to nginx until the configuration was confirmed |
 //! | `reload_outcomes_total{outcome}` | counter | ends of reloads: `confirmed`, `refused`, `timed_out`, `failed` |
 //! | `change_to_serving_seconds` | histogram | time from when an object's change was seen until it was confirmed to be served; of changes that went out together, the oldest |
+//! | `ingress_requests{host,path,code}` | untyped, grows | requests by route and status, `1xx` to `5xx`; this and what follows to `request_log_bytes` is [`traffic`](crate::traffic)'s |
+//! | `ingress_bytes{host,path,direction}` | untyped, grows | bytes from clients (`in`) and to clients (`out`) |
+//! | `endpoint_requests{name,endpoint,code}` | untyped, grows | requests by endpoint and status |
+//! | `endpoint_bytes{name,endpoint,direction}` | untyped, grows | bytes from the endpoint (`in`) and to it (`out`) |
+//! | `ingress_request_duration_seconds{host,path}` | histogram | time from a request's first byte to the answer's last |
+//! | `request_log_unreadable_lines_total` | counter | lines of nginx's log of requests that could not be read |
+//! | `request_log_bytes` | gauge | memory or disk that the log occupies |
 //! | `diagnostics{code,severity}` | gauge | problems in the cluster's objects, by their code: those of severity `error` are not served |
 //! | `cluster_state_age_seconds` | gauge | for how long the cluster may have changed unseen, 0 while changes arrive; absent before everything was listed |
 //! | `api_requests_total{verb,resource,outcome}` | counter | requests to the Kubernetes API, by how they ended: `ok`, an HTTP status, or `unreachable` |

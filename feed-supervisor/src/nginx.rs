@@ -18,6 +18,7 @@ pub mod ports;
 pub mod probe;
 pub mod process;
 pub mod reopen;
+pub mod requests;
 pub mod stats;
 pub mod status_port;
 pub mod test;

@@ -24,7 +24,9 @@ pub(crate) struct BareNginx {
 impl BareNginx {
     pub(crate) async fn start(nginx: &NginxBinary, feed: &Feed) -> Self {
         let sandbox = Sandbox::new("bare");
-        fs::create_dir(sandbox.join("temp")).unwrap();
+        for made_by_feed in ["temp", "requests"] {
+            fs::create_dir(sandbox.join(made_by_feed)).unwrap();
+        }
         let (port, status_port) = (free_port(), free_port());
         let placeholder = token(feed.status_address()).await.unwrap().split(' ').next().unwrap().to_owned();
         let configuration = feed

@@ -176,6 +176,7 @@ fn body(
         server,
         file.unwrap_or_else(|| Value::from(())),
         rendering.defaults,
+        options.request_metrics,
     ))
 }
 

@@ -9,16 +9,27 @@ use minijinja::value::{Enumerator, Object};
 use super::token;
 use crate::desired::{Backend, PathMatch, Protocol, Route, RouteSettings, VirtualServer};
 use crate::options::{AllowList, RouteDefaults};
+use crate::traffic::RouteMark;
 
-/// The values of the template of a server's body, with the file of its certificate.
-pub(super) fn body_context(server: &VirtualServer, certificate: Value, defaults: &RouteDefaults) -> Value {
+/// The values of the template of a server's body, with the file of its certificate; with `marked` its locations name their
+/// routes for the log of requests.
+pub(super) fn body_context(
+    server: &VirtualServer,
+    certificate: Value,
+    defaults: &RouteDefaults,
+    marked: bool,
+) -> Value {
     let common = common_settings(server);
     let settings = |route: &Route| match common {
         Some(_) => Value::from(()),
         None => settings(&route.settings, defaults, "            "),
     };
-    let locations: Vec<Value> =
-        server.routes.iter().flat_map(|route| locations(route, &server.routes, &settings(route))).collect();
+    let mark = |route: &Route| if marked { token::mark(RouteMark::of(route)) } else { Value::from(()) };
+    let locations: Vec<Value> = server
+        .routes
+        .iter()
+        .flat_map(|route| locations(route, &server.routes, &settings(route), &mark(route)))
+        .collect();
     Value::from_pairs([
         ("certificate", certificate),
         ("refuse_ambiguous_paths", Value::from(server.routes.iter().any(|route| route.strip))),
@@ -78,9 +89,11 @@ struct Location {
     /// The variable with what is left of the path when the route's is stripped, if anything is.
     rest: Value,
     settings: Value,
+    /// By what the log names the route, where requests are logged.
+    mark: Value,
 }
 
-fn locations(route: &Arc<Route>, routes: &[Arc<Route>], settings: &Value) -> Vec<Value> {
+fn locations(route: &Arc<Route>, routes: &[Arc<Route>], settings: &Value, mark: &Value) -> Vec<Value> {
     let address = token::backend(&route.backend);
     let rest = if route.strip { token::rest_variable(route.path.depth()) } else { Value::from(()) };
     let location = |exact, path: &str| {
@@ -91,6 +104,7 @@ fn locations(route: &Arc<Route>, routes: &[Arc<Route>], settings: &Value) -> Vec
             address: address.clone(),
             rest: if exact { Value::from(()) } else { rest.clone() },
             settings: settings.clone(),
+            mark: mark.clone(),
         })
     };
     places(route, routes).map(|(exact, path)| location(exact, &path)).collect()
@@ -125,6 +139,7 @@ impl Object for Location {
             "exact" => Value::from(self.exact),
             "path" => self.path.clone(),
             "settings" => self.settings.clone(),
+            "mark" => self.mark.clone(),
             "special" => Value::from(self.is_special()),
             "address" => self.address.clone(),
             "rest" => self.rest.clone(),

@@ -42,6 +42,8 @@ pub(super) fn main_context(input: &MainInput, options: &NginxOptions, defaults: 
         ("workdir", token::file(&options.workdir)),
         ("pid_file", token::file(&options.pid_file)),
         ("sidecar", Value::from(options.sidecar)),
+        ("request_metrics", Value::from(options.request_metrics)),
+        ("request_format", token::request_format()),
         ("log_level", token::log_level(options.log_level)),
         ("worker_connections", Value::from(capacity.worker_connections)),
         ("open_files", Value::from(capacity.open_files)),

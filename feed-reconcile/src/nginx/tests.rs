@@ -16,6 +16,7 @@ pub(crate) fn options() -> NginxOptions {
         workdir: "/var/run/feed".into(),
         pid_file: "/var/run/feed/nginx.pid".into(),
         sidecar: false,
+        request_metrics: true,
         http_port: Some(8080),
         https_port: None,
         status_port: 8081,

@@ -16,6 +16,7 @@ use crate::certificate::Digest;
 use crate::desired::{Backend, Protocol, UpstreamName};
 use crate::host::Host;
 use crate::options::{Collector, Endpoint, HeaderName, LogLevel, Resolver, ResolverAddress};
+use crate::traffic::{Record, RouteMark};
 
 /// A piece of nginx configuration: one parameter, or a part of one.
 #[derive(Debug)]
@@ -78,6 +79,16 @@ pub(super) fn host(host: &Host) -> Value {
 /// A location's path, decoded.
 pub(super) fn path(path: &str) -> Value {
     token(quoted(path))
+}
+
+/// A route's mark in the log of requests.
+pub(super) fn mark(mark: RouteMark) -> Value {
+    token(mark.to_string())
+}
+
+/// The format of the log of requests: see [`Record`].
+pub(super) fn request_format() -> Value {
+    token(format!("\"\\r{}\"", Record::FIELDS.join("\\t")))
 }
 
 /// Text as one parameter of nginx's configuration: as it is where that is safe, else in double quotes.

@@ -21,6 +21,7 @@ use crate::nginx::logs::{Emergency, Follower, Logs};
 use crate::nginx::master::Program;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::{self, Version};
+use crate::nginx::requests::RequestLog;
 use crate::nginx::status_port::StatusPort;
 use crate::nginx::{facts, observed, ports};
 use crate::runtime::admin::Admin;
@@ -32,6 +33,7 @@ use crate::runtime::push::Pusher;
 use crate::runtime::source::SourceReader;
 use crate::runtime::source::kube::KubeSource;
 use crate::runtime::source::manifests::ManifestSource;
+use crate::traffic::Traffic;
 
 /// Everything that the process begins with.
 pub(super) struct Prepared {
@@ -44,6 +46,7 @@ pub(super) struct Prepared {
     pub(super) metrics: Metrics,
     pub(super) ingress_metrics: IngressMetrics,
     pub(super) pusher: Option<Pusher>,
+    pub(super) requests: Option<Requests>,
     pub(super) recipe: Recipe,
     pub(super) source: Source,
     pub(super) lock: Lock,
@@ -73,6 +76,7 @@ impl Prepared {
         observed::prepare_access_log(&config.nginx)?;
         let lock = files.lock()?;
         files.clear_drained()?;
+        let requests = Requests::open(config, &files, &mut metrics)?;
         let (logs, follower, emergencies) = Logs::bind(&files.errors_socket())?;
         let nginx = Arc::new(nginx(config, files, version, follower));
         metrics::register_old_workers(&mut metrics, {
@@ -94,6 +98,7 @@ impl Prepared {
             metrics,
             ingress_metrics,
             pusher,
+            requests,
             recipe,
             source,
             lock,
@@ -112,6 +117,22 @@ fn check_ports(config: &Config) -> Result<(), PortError> {
         port.map_or(Ok(()), |port| ports::check_free(port, flag))?;
     }
     Ok(())
+}
+
+/// What counts requests.
+pub(super) struct Requests {
+    pub(super) traffic: Traffic,
+    pub(super) log: RequestLog,
+}
+
+impl Requests {
+    fn open(config: &Config, files: &Files, metrics: &mut Metrics) -> Result<Option<Self>, AppError> {
+        if !config.nginx.counts_requests() {
+            return Ok(None);
+        }
+        let log = RequestLog::open(files.request_log(), files.is_shared())?;
+        Ok(Some(Self { traffic: Traffic::register(metrics, &config.request_buckets), log }))
+    }
 }
 
 fn nginx(config: &Config, files: Files, version: Option<Version>, follower: Follower) -> Nginx {

@@ -8,6 +8,7 @@ use feed_reconcile::options::{HeaderName, LogLevel, NginxOptions, Resolver};
 use ipnet::IpNet;
 
 use super::observed::ObservedArgs;
+use super::traffic::RequestMetricsArgs;
 use super::{UsageError, value};
 use crate::config::{NginxConfig, ReloadConfig};
 
@@ -101,6 +102,7 @@ impl NginxArgs {
         ports: Ports,
         tuning: TuningArgs,
         observed: ObservedArgs,
+        requests: &RequestMetricsArgs,
         needs_resolver: bool,
     ) -> Result<NginxConfig, UsageError> {
         let Self { nginx_binary, nginx_workdir, nginx_pid_file, nginx_template, nginx_resolver } = self;
@@ -115,6 +117,7 @@ impl NginxArgs {
             workdir: text(&nginx_workdir),
             pid_file: text(&pid_file),
             sidecar,
+            request_metrics: requests.request_metrics,
             resolvers: nginx_resolver,
             access_log,
             tracing,
@@ -234,6 +237,7 @@ impl TuningArgs {
             workdir: String::new(),
             pid_file: String::new(),
             sidecar: false,
+            request_metrics: true,
             http_port: ports.http,
             https_port: ports.https,
             status_port: ports.status,

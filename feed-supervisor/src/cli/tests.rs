@@ -85,6 +85,8 @@ const FLAGS: &[Row] = &[
     ("nginx-client-header-buffer-size-in-kb", "18", "client_header_buffer_size_in_kb: 18"),
     ("nginx-client-body-buffer-size-in-kb", "19", "client_body_buffer_size_in_kb: 19"),
     ("nginx-large-client-header-buffer-blocks", "9", "large_client_header_buffer_blocks: 9"),
+    ("request-metrics", "false", "request_metrics: false"),
+    ("nginx-vhost-stats-request-buckets", "0.5,0.0025", "request_buckets: [2.5ms, 500ms]"),
     ("health-port", "12083", "health_port: 12083"),
     ("shutdown-grace-period", "7m", "shutdown_grace_period: 420s"),
     ("debug", "true", "verbosity: Debug"),

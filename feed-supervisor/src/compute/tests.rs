@@ -31,7 +31,7 @@ impl Running {
         let (nginx, known) = watch::channel(None);
         let (sender, computed) = mpsc::channel(1);
         let recipe = Recipe { options: Options::default(), template: template.map(ToOwned::to_owned) };
-        let task = tokio::spawn(run(reader, recipe, known, RESYNC_PERIOD, sender));
+        let task = tokio::spawn(run(reader, recipe, None, known, RESYNC_PERIOD, sender));
         Self { writer, nginx, computed, options: Place::new().options(), task }
     }
 

@@ -9,6 +9,7 @@ use tower::{Layer, Service};
 use super::*;
 use crate::runtime::kubernetes::calls::{ApiCalls, ObserveLayer};
 use crate::runtime::metrics::Format;
+use crate::traffic::Traffic;
 
 fn registered() -> (Metrics, IngressMetrics) {
     let mut metrics = Metrics::new("feed_ingress");
@@ -110,6 +111,7 @@ fn every_diagnostic_code_is_there_from_the_start() {
 #[tokio::test]
 async fn the_table_lists_every_metric_with_its_type() {
     let (mut metrics, ingress) = registered();
+    Traffic::register(&mut metrics, &[Duration::from_secs(1)]);
     let observe = ObserveLayer::new(ApiCalls::register(&mut metrics));
     let mut api =
         observe.layer(tower::service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(()))));

@@ -7,6 +7,7 @@
 //! | `generations/42.conf` | configuration 42 |
 //! | `temp/` | nginx's temporary files |
 //! | `logs/` | nginx's access log, where it is asked for and nothing else is said |
+//! | `requests/requests.log` | a line for each request, read by [`requests`](super::requests); the directory may be a mount of its own |
 //! | `errors.sock` | the socket that nginx logs to |
 //! | `nginx.pid` | nginx's pid, where it is our child |
 //! | `drained` | there once a neighbouring nginx may stop |
@@ -120,11 +121,21 @@ impl Files {
         self.workdir.join("errors.sock")
     }
 
+    /// The log of requests.
+    pub fn request_log(&self) -> PathBuf {
+        self.workdir.join("requests/requests.log")
+    }
+
+    /// Whether nginx may run as another user than we do, even its master.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// Creates what is missing, and checks that all of it can be used.
     ///
     /// nginx's workers are another user's processes where its master is root's, so the workdir may be entered by all:
     /// they connect to the socket in it. In `temp/` nginx's master makes a directory for each purpose and gives it to
-    /// its workers; a master that is not ours needs to be allowed to.
+    /// its workers; a master that is not ours needs to be allowed to. In `requests/` it creates its log.
     pub fn prepare(&self) -> Result<(), FilesError> {
         if self.errors_socket().as_os_str().len() > LONGEST_SOCKET_PATH {
             return Err(FilesError::TooLong(self.workdir.clone()));
@@ -132,13 +143,17 @@ impl Files {
         let unusable = |source| FilesError::Workdir { path: self.workdir.clone(), source };
         let is_new = !self.workdir.exists();
         fs::create_dir_all(self.workdir.join("generations")).map_err(unusable)?;
-        fs::create_dir_all(self.workdir.join("temp")).map_err(unusable)?;
+        for directory in ["temp", "requests"] {
+            fs::create_dir_all(self.workdir.join(directory)).map_err(unusable)?;
+        }
         if is_new {
             fs::set_permissions(&self.workdir, Permissions::from_mode(0o755)).map_err(unusable)?;
         }
         if self.shared {
             // Fails where somebody else has made it, who then has seen to this.
-            let _ours = fs::set_permissions(self.workdir.join("temp"), Permissions::from_mode(0o1777));
+            for directory in ["temp", "requests"] {
+                let _ours = fs::set_permissions(self.workdir.join(directory), Permissions::from_mode(0o1777));
+            }
         }
         for directory in [self.workdir.clone(), self.workdir.join("generations")] {
             let probe = directory.join(".writable");

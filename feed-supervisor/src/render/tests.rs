@@ -51,7 +51,9 @@ fn nginx_accepts_what_is_printed() {
     assert!(text.contains("listen 8080"), "{text}");
     assert!(problems.contains("error[ServiceNotFound]"), "{problems}");
 
-    std::fs::create_dir_all(directory.path().join("workdir/temp")).unwrap();
+    for made_by_feed in ["temp", "requests"] {
+        std::fs::create_dir_all(directory.path().join("workdir").join(made_by_feed)).unwrap();
+    }
     let file = directory.path().join("nginx.conf");
     std::fs::write(&file, text).unwrap();
     let tested = Process::new("nginx").arg("-t").arg("-c").arg(&file).output().unwrap();

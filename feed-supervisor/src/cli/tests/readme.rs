@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use feed_reconcile::diagnostic::{Code, Severity};
 
@@ -11,6 +12,7 @@ use crate::metrics::{IngressMetrics, register_old_workers};
 use crate::runtime::health::Health;
 use crate::runtime::metrics::{Format, Metrics};
 use crate::runtime::source::freshness::Freshness;
+use crate::traffic::Traffic;
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -87,6 +89,7 @@ async fn metrics() {
     let ingress = IngressMetrics::register(&mut metrics, &Health::new(), &Freshness::of(&BTreeSet::new()));
     ingress.configuration_confirmed(1, 1);
     register_old_workers(&mut metrics, || 0);
+    Traffic::register(&mut metrics, &[Duration::from_secs(1)]);
     let text = metrics.encode(Format::Text).unwrap();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE feed_ingress_")?.split(' ').next());
     // Counted by the clients of Kubernetes and AWS and by the pusher, which are not always there.

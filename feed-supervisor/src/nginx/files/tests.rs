@@ -26,7 +26,7 @@ fn nothing_is_left_in_a_new_directory() {
     let left = files.left().unwrap();
     assert!(left.confirmed.is_none());
     assert_eq!((left.named, left.last), (None, Generation(0)));
-    assert_eq!(names(files.workdir()), ["generations", "temp"]);
+    assert_eq!(names(files.workdir()), ["generations", "requests", "temp"]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn only_what_is_needed_is_kept() {
     files.name(Generation(5)).unwrap();
     files.keep(Generation(5)).unwrap();
     assert_eq!(names(&generations), ["5.conf"]);
-    assert_eq!(names(files.workdir()), ["confirmed", "generations", "nginx.conf", "temp"]);
+    assert_eq!(names(files.workdir()), ["confirmed", "generations", "nginx.conf", "requests", "temp"]);
 }
 
 #[test]
