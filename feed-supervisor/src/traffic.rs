@@ -66,11 +66,11 @@ impl Collector for Traffic {
             let help = "Time from a request's first byte to the answer's last by route.";
             describe("ingress_request_duration_seconds", help, MetricType::Histogram, &durations)?;
         }
-        let help = "Lines of the log of requests that could not be read";
+        let help = "Lines of the log of requests that could not be read.";
         describe("request_log_unreadable_lines", help, MetricType::Counter, &|ledger, mut encoder| {
             encoder.encode_counter::<NoLabelSet, _, u64>(&ledger.unreadable(), None)
         })?;
-        let help = "Memory or disk that the log of requests occupies";
+        let help = "Memory or disk that the log of requests occupies.";
         describe("request_log_bytes", help, MetricType::Gauge, &|_, mut encoder| {
             encoder.encode_gauge(&self.log_bytes.load(Ordering::Relaxed))
         })
