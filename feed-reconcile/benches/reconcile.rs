@@ -84,6 +84,7 @@ fn nginx_options() -> NginxOptions {
         workdir: "/var/run/feed".into(),
         pid_file: "/var/run/feed/nginx.pid".into(),
         sidecar: false,
+        request_metrics: true,
         http_port: Some(80),
         https_port: None,
         status_port: 8081,

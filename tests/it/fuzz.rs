@@ -26,6 +26,7 @@ fn render(state: &DesiredState, options: &Options) -> String {
         workdir: "/w".to_owned(),
         pid_file: "/w/nginx.pid".to_owned(),
         sidecar: false,
+        request_metrics: true,
         http_port: Some(80),
         https_port: None,
         status_port: 8081,
