@@ -45,6 +45,8 @@ pub enum Standing {
     Settling(String),
     /// It sends requests.
     InService,
+    /// It sends requests, but has not got us registered as it should; with the difference.
+    Outdated(String),
     /// We are deregistered, and it may still send requests.
     Draining,
 }

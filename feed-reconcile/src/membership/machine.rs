@@ -94,8 +94,7 @@ impl<K: Clone + Ord> Membership<K> {
             if !member.is_due(now) {
                 continue;
             }
-            let is_out = matches!(member.standing, Some(Standing::Absent | Standing::Draining));
-            if is_out {
+            if member.standing.as_ref().is_some_and(Standing::asks_for_registration) {
                 member.begin(Call::Attaching { first: member.tie == Tie::None });
                 if member.tie == Tie::None {
                     member.tie = Tie::Perhaps;
@@ -149,26 +148,24 @@ impl<K: Clone + Ord> Membership<K> {
             Ok(standing) => standing,
             Err(why) => return member.failed(why, now, jitter),
         };
-        let is_out = matches!(standing, Standing::Absent | Standing::Draining);
-        if !is_out && matches!(member.tie, Tie::None | Tie::Perhaps) {
+        let was_registered_just_now = member.tie == Tie::Attached && member.standing.is_none();
+        if standing.is_registered() && matches!(member.tie, Tie::None | Tie::Perhaps) {
             member.tie = Tie::Attached;
         }
-        if standing == Standing::InService {
+        if standing.sends_requests() {
             member.unsettled_since = None;
         } else {
             member.unsettled_since.get_or_insert(now);
         }
-        let was_registered_just_now = member.tie == Tie::Attached && member.standing.is_none();
         match standing {
             _ if leaves && member.may_be_attached() => member.succeeded(Some(now)),
-            Standing::Absent | Standing::Draining if !leaves => {
+            _ if !leaves && standing.asks_for_registration() => {
                 // Failures count until the balancer shows that it knows us.
                 member.call = None;
                 member.due = Some(now);
                 if was_registered_just_now {
                     let why = member.retry.why.take();
-                    let why =
-                        why.unwrap_or_else(|| "it took the registration, and does not know of it".to_owned());
+                    let why = why.unwrap_or_else(|| standing.why_not_as_registered());
                     member.failed(why, now, jitter);
                 }
             }

@@ -50,6 +50,29 @@ pub(super) struct Member {
     pub(super) retry: Retry,
 }
 
+impl Standing {
+    /// Whether we are to be registered, for the first time or anew.
+    pub(super) fn asks_for_registration(&self) -> bool {
+        matches!(self, Self::Absent | Self::Draining | Self::Outdated(_))
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        matches!(self, Self::Settling(_) | Self::InService | Self::Outdated(_))
+    }
+
+    pub(super) fn sends_requests(&self) -> bool {
+        matches!(self, Self::InService | Self::Outdated(_))
+    }
+
+    /// What is wrong with a registration that has only just been made.
+    pub(super) fn why_not_as_registered(&self) -> String {
+        match self {
+            Self::Outdated(difference) => format!("it does not keep to the registration: {difference}"),
+            _ => "it took the registration, and does not know of it".to_owned(),
+        }
+    }
+}
+
 impl Member {
     pub(super) fn new(now: Instant) -> Self {
         Self {

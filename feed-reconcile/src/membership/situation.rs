@@ -72,6 +72,8 @@ pub enum Problem<K> {
     Overdue(K, String),
     /// It is not known any more how a balancer sees us; with the reason.
     Unseen(K, String),
+    /// A balancer sends requests, but cannot be made to do it as it should; with the reason.
+    Outdated(K, String),
     /// There are fewer balancers than expected.
     TooFew {
         /// With so many we are registered.
@@ -90,10 +92,11 @@ pub enum Problem<K> {
 impl<K> Problem<K> {
     /// Whether requests should go elsewhere.
     pub fn takes_readiness(&self) -> bool {
-        !matches!(
-            self,
-            Self::ListOutdated(_) | Self::Unseen(..) | Self::Stuck(..) | Self::TooFew { is_ready: true, .. }
-        )
+        match self {
+            Self::ListOutdated(_) | Self::Unseen(..) | Self::Outdated(..) | Self::Stuck(..) => false,
+            Self::TooFew { is_ready, .. } => !is_ready,
+            Self::Searching(_) | Self::Settling(..) | Self::Overdue(..) | Self::Leaving => true,
+        }
     }
 
     /// Whether somebody should look.
@@ -111,6 +114,9 @@ impl<K: fmt::Display> fmt::Display for Problem<K> {
             Self::Settling(name, why) => write!(f, "{name} does not send requests yet: {why}"),
             Self::Overdue(name, why) => write!(f, "{name} does not send requests: {why}"),
             Self::Unseen(name, why) => write!(f, "{name} cannot be looked at: {why}"),
+            Self::Outdated(name, why) => {
+                write!(f, "{name} sends requests otherwise than it should: {why}")
+            }
             Self::TooFew { attached, expected, .. } => {
                 write!(f, "attached to {attached} load balancers where {expected} are expected")
             }
@@ -187,8 +193,11 @@ impl<K: Clone + Ord> Membership<K> {
                     problems.push(Problem::Settling(name.clone(), member.why_unsettled()));
                 }
                 None if member.retry.is_lasting(settings.resync_period, now) => {
-                    problems
-                        .push(Problem::Unseen(name.clone(), member.retry.why.clone().unwrap_or_default()));
+                    let why = member.retry.why.clone().unwrap_or_default();
+                    problems.push(match member.standing {
+                        Some(Standing::InService) => Problem::Unseen(name.clone(), why),
+                        _ => Problem::Outdated(name.clone(), why),
+                    });
                 }
                 Some(_) | None => {}
             }

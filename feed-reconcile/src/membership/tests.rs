@@ -91,6 +91,40 @@ fn an_attached_balancer_is_left_as_it_was_found_after_a_restart() {
 }
 
 #[test]
+fn a_registration_that_is_not_as_it_should_be_is_renewed() {
+    for restarted in [false, true] {
+        let mut world = if restarted { World::new(settings(), &["a"]) } else { settled(settings()) };
+        (world.balancer("a").registered, world.balancer("a").outdated) = (true, true);
+        world.event(Event::Serving);
+        world.run(seconds(60));
+        assert_eq!(world.trace().matches("attach a").count(), 1, "{}", world.trace());
+        assert!(!world.balancer("a").outdated);
+        assert!(world.is_ready() && world.is_healthy(), "{:?}", world.problems());
+    }
+}
+
+#[test]
+fn a_balancer_that_does_not_keep_to_the_registration_is_not_stormed_and_still_used() {
+    let mut world = settled(settings());
+    (world.balancer("a").outdated, world.balancer("a").insists) = (true, true);
+    world.run(seconds(300));
+    let tries = world.trace().matches("attach a").count();
+    assert!((5..20).contains(&tries), "{tries}");
+    let situation = world.machine.situation(world.now);
+    assert_eq!(situation.members[0].bond, Bond::InService);
+    let error = situation.members[0].error.as_deref();
+    assert_eq!(error, Some("it does not keep to the registration: another port"));
+    assert_eq!(
+        world.problems(),
+        ["a sends requests otherwise than it should: it does not keep to the registration: another port"]
+    );
+    assert!(world.is_ready() && !world.is_healthy());
+    world.event(Event::Leave);
+    world.run(seconds(100));
+    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+}
+
+#[test]
 fn one_that_left_the_list_is_not_looked_at_any_more_but_left_in_the_end() {
     let mut world = settled(settings());
     world.listed.retain(|name| *name != "a");

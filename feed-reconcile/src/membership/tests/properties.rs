@@ -13,6 +13,8 @@ enum Turn {
     Serve,
     /// Somebody registers or deregisters us by hand.
     Meddle(usize, bool),
+    /// Somebody changes the registration by hand.
+    Alter(usize, bool),
     Break(usize, u8, Fault),
     BreakList(Fault),
     Relist(u8),
@@ -30,6 +32,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         10 => (0..100_000_u64).prop_map(Turn::Pass),
         3 => Just(Turn::Serve),
         2 => (0..3_usize, any::<bool>()).prop_map(|(index, registered)| Turn::Meddle(index, registered)),
+        2 => (0..3_usize, any::<bool>()).prop_map(|(index, insists)| Turn::Alter(index, insists)),
         4 => (0..3_usize, 0..4_u8, fault()).prop_map(|(index, call, fault)| Turn::Break(index, call, fault)),
         1 => fault().prop_map(Turn::BreakList),
         1 => (0..8_u8).prop_map(Turn::Relist),
@@ -46,6 +49,10 @@ fn take(world: &mut World, turn: &Turn) {
         Turn::Pass(time) => world.run(Duration::from_millis(time)),
         Turn::Serve => world.event(Event::Serving),
         Turn::Meddle(index, registered) => world.balancer(NAMES[index]).registered = registered,
+        Turn::Alter(index, insists) => {
+            let balancer = world.balancer(NAMES[index]);
+            (balancer.outdated, balancer.insists) = (true, insists);
+        }
         Turn::Break(index, call, fault) => {
             let balancer = world.balancer(NAMES[index]);
             let calls =
@@ -124,6 +131,7 @@ proptest! {
         world.listing = Fault::None;
         world.listed = NAMES.to_vec();
         for name in NAMES {
+            world.balancer(name).insists = false;
             for call in 0..4 {
                 take(&mut world, &Turn::Break(NAMES.iter().position(|it| *it == name).unwrap(), call, Fault::None));
             }

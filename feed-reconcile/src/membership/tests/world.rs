@@ -34,6 +34,10 @@ pub(super) struct Balancer {
     pub(super) settles_after: Duration,
     pub(super) drains_in: Duration,
     pub(super) forgets: bool,
+    /// Whether somebody has changed the registration.
+    pub(super) outdated: bool,
+    /// Whether it stays like that when we register again.
+    pub(super) insists: bool,
     pub(super) observe: Fault,
     pub(super) attach: Fault,
     pub(super) detach: Fault,
@@ -46,6 +50,7 @@ impl Balancer {
             _ if self.registered && now < self.registered_at + self.settles_after => {
                 Standing::Settling("still settling".to_owned())
             }
+            _ if self.registered && self.outdated => Standing::Outdated("another port".to_owned()),
             _ if self.registered => Standing::InService,
             Some(at) if now < at + self.drains_in => Standing::Draining,
             _ => Standing::Absent,
@@ -106,6 +111,8 @@ impl World {
             settles_after: Duration::ZERO,
             drains_in: Duration::ZERO,
             forgets: false,
+            outdated: false,
+            insists: false,
             observe: Fault::None,
             attach: Fault::None,
             detach: Fault::None,
@@ -205,6 +212,7 @@ impl World {
                 let outcome = balancer.attach.outcome(()).map_err(|why| Failure { why, refused });
                 if outcome.is_ok() && !balancer.forgets {
                     (balancer.registered, balancer.registered_at) = (true, now);
+                    balancer.outdated &= balancer.insists;
                 }
                 Event::Attached(name, outcome)
             }
