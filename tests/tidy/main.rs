@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "here a failed expectation is a failed test")]
 
+mod generated;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
