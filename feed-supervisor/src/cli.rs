@@ -22,8 +22,8 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use self::error::UsageError;
-use self::frontend::{AlbArgs, ElbArgs, NlbArgs, StaticArgs, Surroundings};
-use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
+use self::frontend::{AlbArgs, ElbArgs, GorbArgs, MerlinArgs, NlbArgs, StaticArgs, Surroundings};
+use self::nginx::{NginxArgs, PortArgs, Ports, ReloadArgs, TuningArgs};
 use self::observed::ObservedArgs;
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
@@ -97,6 +97,20 @@ enum CliCommand {
         #[command(flatten)]
         frontend: AlbArgs,
     },
+    /// Serve behind virtual services of IPVS that Merlin manages, which are joined and left.
+    Merlin {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        frontend: MerlinArgs,
+    },
+    /// Serve behind virtual services of IPVS that Gorb manages, which are joined and left.
+    Gorb {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        frontend: GorbArgs,
+    },
     /// Write a first nginx configuration that serves only the status port; for an init container with the same flags.
     // It has the flags of every frontend besides: see `command`.
     Bootstrap {
@@ -110,7 +124,7 @@ enum CliCommand {
 }
 
 /// The subcommands that serve through load balancers.
-const FRONTENDS: &[&str] = &["static", "elb", "nlb", "alb"];
+const FRONTENDS: &[&str] = &["static", "elb", "nlb", "alb", "merlin", "gorb"];
 
 #[derive(clap::Args)]
 struct RunArgs {
@@ -228,13 +242,15 @@ fn ids(command: Option<&clap::Command>) -> impl Iterator<Item = clap::Id> {
 impl CliCommand {
     fn resolve(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Command, UsageError> {
         Ok(match self {
-            Self::None { run } => Command::Run(Box::new(run.resolve(|_| Ok(Frontend::None))?)),
+            Self::None { run } => Command::Run(Box::new(run.resolve(|_, _| Ok(Frontend::None))?)),
             Self::Static { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Elb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Nlb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Alb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::Merlin { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::Gorb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Bootstrap { run } => {
-                let Config { nginx, logging, .. } = run.resolve(|_| Ok(Frontend::None))?;
+                let Config { nginx, logging, .. } = run.resolve(|_, _| Ok(Frontend::None))?;
                 Command::Bootstrap(Box::new(BootstrapConfig { nginx, logging }))
             }
             Self::Render(render) => Command::Render(Box::new(render.resolve()?)),
@@ -251,13 +267,14 @@ fn serve(
 ) -> Result<Command, UsageError> {
     let pod_namespace = variable("POD_NAMESPACE");
     let pod_namespace = pod_namespace.as_ref();
-    Ok(Command::Run(Box::new(run.resolve(|class| frontend(Surroundings { class, pod_namespace }))?)))
+    let config = run.resolve(|class, ports| frontend(Surroundings { class, ports, pod_namespace }))?;
+    Ok(Command::Run(Box::new(config)))
 }
 
 impl RunArgs {
     fn resolve(
         self,
-        frontend: impl FnOnce(&str) -> Result<Frontend, UsageError>,
+        frontend: impl FnOnce(&str, Ports) -> Result<Frontend, UsageError>,
     ) -> Result<Config, UsageError> {
         let Self {
             cluster,
@@ -279,8 +296,8 @@ impl RunArgs {
         let (source, resync_period) = cluster.resolve()?;
         let adoption = adoption.resolve();
         let class = adoption.class.as_deref().ok_or(UsageError::MissingClass)?;
-        let frontend = frontend(class)?;
         let ports = ports.resolve(Some(process.health_port))?;
+        let frontend = frontend(class, ports)?;
         let (push, spans) = reports.resolve()?;
         let needs_resolver = backends.allow_external_name;
         let drain_delay = frontend.joining().map_or(Duration::ZERO, |joining| joining.drain_delay);

@@ -1,6 +1,7 @@
 //! What the operator asked for: plain values, already checked. Where they come from is `cli`'s business.
 
 mod frontend;
+mod ipvs;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,10 @@ use std::time::Duration;
 use feed_reconcile::options::{NginxOptions, Options};
 
 pub use self::frontend::{AwsBalancers, AwsFrontend, Frontend, FrontendTags, Joining, StaticFrontend};
+pub use self::ipvs::{
+    GorbFrontend, GorbHealthCheck, GorbService, InterfaceAddress, Loopback, MerlinForward, MerlinFrontend,
+    MerlinHealthCheck, MerlinServer, MerlinService,
+};
 pub use crate::runtime::settings::{
     LeaseConfig, LogFormat, Logging, PushConfig, Source, SpansConfig, Verbosity,
 };

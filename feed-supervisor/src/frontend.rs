@@ -6,9 +6,12 @@ mod alb;
 pub mod aws;
 mod elb;
 pub mod fixed;
+pub mod gorb;
+pub mod merlin;
 mod nlb;
 mod page;
 pub mod runner;
+pub mod vip;
 
 use std::collections::BTreeSet;
 

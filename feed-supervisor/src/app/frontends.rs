@@ -7,6 +7,8 @@ use feed_reconcile::membership::Settings;
 use crate::config::{AwsBalancers, Config, Frontend, Joining};
 use crate::frontend;
 use crate::frontend::fixed::Fixed;
+use crate::frontend::gorb::Gorb;
+use crate::frontend::merlin::Merlin;
 use crate::runtime::aws::calls::AwsCalls;
 use crate::runtime::metrics::Metrics;
 
@@ -20,6 +22,8 @@ pub(super) fn kind(frontend: &Frontend) -> &'static str {
             AwsBalancers::Nlb(_) => "nlb",
             AwsBalancers::Alb(_) => "alb",
         },
+        Frontend::Merlin(_) => "merlin",
+        Frontend::Gorb(_) => "gorb",
     }
 }
 
@@ -29,6 +33,8 @@ pub(super) async fn open(config: &Config, metrics: &mut Metrics) -> Box<dyn fron
         Frontend::None => Box::new(Fixed::default()),
         Frontend::Static(balancers) => Box::new(Fixed { endpoints: balancers.endpoints.clone() }),
         Frontend::Aws(balancers) => frontend::aws::open(balancers, &AwsCalls::register(metrics)).await,
+        Frontend::Merlin(merlin) => Box::new(Merlin::new(merlin, config.nginx.status_port())),
+        Frontend::Gorb(gorb) => Box::new(Gorb::new(gorb)),
     }
 }
 
@@ -48,6 +54,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         grace_period: config.shutdown_grace_period,
         expected: joining.expected,
         fewer_are_ready: matches!(&config.frontend, Frontend::Aws(aws) if matches!(aws.balancers, AwsBalancers::Alb(_))),
-        releases: false,
+        // IPVS keeps an entry of weight 0 until it is removed.
+        releases: matches!(config.frontend, Frontend::Merlin(_) | Frontend::Gorb(_)),
     }
 }

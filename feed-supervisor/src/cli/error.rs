@@ -9,7 +9,7 @@ pub enum UsageError {
     #[error(transparent)]
     Flags(#[from] FlagError),
     /// Nothing to do.
-    #[error("a command is needed: none, static, elb, nlb, alb, bootstrap, render or check")]
+    #[error("a command is needed: none, static, elb, nlb, alb, merlin, gorb, bootstrap, render or check")]
     MissingCommand,
     /// No class to serve.
     #[error("--ingress-class is required: it names the class of the Ingresses to serve")]
@@ -36,6 +36,35 @@ pub enum UsageError {
     /// Nothing to join.
     #[error("alb needs --alb-target-group-names: the target groups to join")]
     MissingTargetGroups,
+    /// A frontend does not work without the flag.
+    #[error("{kind} needs --{flag}: {meaning}")]
+    MissingOfFrontend {
+        /// The subcommand.
+        kind: &'static str,
+        /// The flag.
+        flag: &'static str,
+        /// What it says.
+        meaning: &'static str,
+    },
+    /// An address for which no request comes.
+    #[error(
+        "--merlin-vip is for --merlin-forward-method=route or tunnel: with masq requests come for --merlin-instance-ip"
+    )]
+    VipOfMasquerade,
+    /// A virtual service for nothing.
+    #[error("--{service} needs --{port}: the port that the virtual service is for")]
+    ServiceWithoutPort {
+        /// The flag of the service's id.
+        service: &'static str,
+        /// The flag of the port.
+        port: &'static str,
+    },
+    /// One virtual service for two ports.
+    #[error("--merlin-service-id and --merlin-https-service-id must be different")]
+    SameVirtualService,
+    /// One service twice.
+    #[error("--gorb-services-definition names a service twice")]
+    SameService,
     /// Nobody to ask for the address of an external name.
     #[error("--allow-external-name needs --nginx-resolver: the name server that nginx asks")]
     MissingResolver,

@@ -3,6 +3,8 @@
 //! Every flag is in one group only, so that several subcommands can have it; `bootstrap` has all.
 
 mod aws;
+mod gorb;
+mod merlin;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -12,6 +14,9 @@ use feed_reconcile::desired::Scheme;
 use feed_reconcile::options::Endpoint;
 
 pub(super) use self::aws::{AlbArgs, ElbArgs, NlbArgs};
+pub(super) use self::gorb::GorbArgs;
+pub(super) use self::merlin::MerlinArgs;
+use super::nginx::Ports;
 use super::{UsageError, value};
 use crate::config::{Frontend, LeaseConfig, StaticFrontend};
 use crate::runtime::flags::LeaseArgs;
@@ -21,6 +26,8 @@ use crate::runtime::flags::LeaseArgs;
 pub(super) struct Surroundings<'a> {
     /// `--ingress-class`.
     pub(super) class: &'a str,
+    /// nginx's ports.
+    pub(super) ports: Ports,
     /// The variable `POD_NAMESPACE`.
     pub(super) pod_namespace: Option<&'a OsString>,
 }

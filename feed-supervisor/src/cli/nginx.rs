@@ -30,7 +30,7 @@ pub(super) struct PortArgs {
 }
 
 /// nginx's ports, all different.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Ports {
     http: Option<u16>,
     https: Option<u16>,
@@ -41,6 +41,14 @@ impl Ports {
     /// Whether requests with TLS are taken.
     pub(super) fn tls(&self) -> bool {
         self.https.is_some()
+    }
+
+    pub(super) fn http(&self) -> Option<u16> {
+        self.http
+    }
+
+    pub(super) fn https(&self) -> Option<u16> {
+        self.https
     }
 }
 

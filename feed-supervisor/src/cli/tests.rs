@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use super::{Command, UsageError, command, flags, parse};
-use crate::config::{CheckOutput, Config};
+use crate::config::{CheckOutput, Config, Frontend};
 
 fn parse_words(line: &str, variables: &[(&str, &str)]) -> Result<Command, UsageError> {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
@@ -28,6 +28,10 @@ const NLB: &str =
     "nlb --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443 --nlb-frontend-tag-value=a";
 const ALB: &str =
     "alb --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443 --alb-target-group-names=a";
+
+const MERLIN: &str = "merlin --ingress-class=feed --ingress-port=8080 --ingress-https-port=8443 --merlin-endpoint=m:4282 --merlin-service-id=web \
+                      --merlin-instance-ip=10.0.0.1";
+const GORB: &str = "gorb --ingress-class=feed --ingress-port=8080 --gorb-vip-loadbalancer=192.0.2.1";
 
 /// A flag, a value that is not its default, and a text that the debug form of the configuration then holds and otherwise
 /// does not.
@@ -161,6 +165,32 @@ const NLB_FLAGS: &[Row] =
 
 const ALB_FLAGS: &[Row] = &[("alb-target-group-deregistration-delay", "74s", "drain_delay: 74s")];
 
+const MERLIN_FLAGS: &[Row] = &[
+    ("merlin-https-service-id", "secure", r#"MerlinService { id: "secure", port: 8443 }"#),
+    ("merlin-request-timeout", "75s", "request_timeout: 75s"),
+    ("merlin-forward-method", "tunnel", "forward: Tunnel"),
+    ("merlin-drain-delay", "76s", "drain_delay: 76s"),
+    ("merlin-health-up-threshold", "77", "up_threshold: 77"),
+    ("merlin-health-down-threshold", "78", "down_threshold: 78"),
+    ("merlin-health-period", "79s", "period: 79s, timeout"),
+    ("merlin-health-timeout", "80s", "timeout: 80s, up_threshold"),
+    ("merlin-vip", "192.0.2.9", r#"InterfaceAddress { address: 192.0.2.9/32, interface: "lo" }"#),
+    ("merlin-internal-hostname", "in.example.com", r#"(Internal, Name(Host("in.example.com")))"#),
+    ("merlin-internet-facing-hostname", "198.51.100.7", "(InternetFacing, Ip(198.51.100.7))"),
+];
+
+const GORB_FLAGS: &[Row] = &[
+    ("gorb-endpoint", "http://g.example.com/", r#"endpoint: "http://g.example.com""#),
+    ("gorb-ingress-instance-ip", "10.0.0.1", "instance_ip: 10.0.0.1"),
+    ("gorb-services-definition", "web:81", r#"services: [GorbService { name: "web", port: 81 }]"#),
+    ("gorb-backend-method", "tunnel", r#"method: "tunnel""#),
+    ("gorb-backend-weight", "81", "weight: 81"),
+    ("gorb-management-loopback", "false", "loopback: None"),
+    ("gorb-interface-proc-fs-path", "/proc/arp", r#"arp: "/proc/arp""#),
+    ("gorb-backend-healthcheck-interval", "82s", "health_check_interval: 82s"),
+    ("gorb-backend-healthcheck-type", "tcp", "health_check: Tcp"),
+];
+
 /// A command line that serves, the flags that its kind of frontend needs, and the tables of those that it may have.
 type FrontendRow = (&'static str, &'static [&'static str], &'static [&'static [Row]]);
 
@@ -170,6 +200,12 @@ const FRONTENDS: &[FrontendRow] = &[
     (ELB, &["elb-frontend-tag-value"], &[ELB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
     (NLB, &["nlb-frontend-tag-value"], &[NLB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
     (ALB, &["alb-target-group-names"], &[ALB_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
+    (
+        MERLIN,
+        &["merlin-endpoint", "merlin-service-id", "merlin-instance-ip", "merlin-vip-interface"],
+        &[MERLIN_FLAGS, RESYNC_FLAGS, LEASE_FLAGS],
+    ),
+    (GORB, &["gorb-vip-loadbalancer"], &[GORB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS]),
 ];
 
 #[test]
@@ -317,6 +353,34 @@ fn leaving_may_take_longer_than_load_balancers_send_requests() {
 }
 
 #[test]
+fn merlin_may_be_at_several_addresses() {
+    let line = "merlin --ingress-class=feed --ingress-port=80 --merlin-service-id=a --merlin-instance-ip=::1 \
+                --merlin-endpoint=10.0.0.1:4282,dns:///merlin.example.com:4283 --merlin-endpoint=[fd00::1]:4282,dns:///m";
+    let Frontend::Merlin(merlin) = run(line, &[]).frontend else { panic!("no merlin") };
+    let servers: Vec<_> = merlin.servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["10.0.0.1:4282", "merlin.example.com:4283", "[fd00::1]:4282", "m:443"]);
+}
+
+#[test]
+fn an_address_without_a_network_is_single() {
+    for (given, expected) in
+        [("192.0.2.1", "192.0.2.1/32"), ("192.0.2.1/24", "192.0.2.1/24"), ("fd00::1", "fd00::1/128")]
+    {
+        let config = run(&format!("{MERLIN} --merlin-vip={given} --merlin-vip-interface=eth1"), &[]);
+        let Frontend::Merlin(merlin) = config.frontend else { panic!("no merlin") };
+        let vip = merlin.vip.unwrap();
+        assert_eq!((vip.address.to_string().as_str(), vip.interface.as_str()), (expected, "eth1"));
+    }
+}
+
+#[test]
+fn without_addresses_gorb_leaves_the_loopback_interface_alone() {
+    let config = run("gorb --ingress-class=feed --ingress-port=80", &[]);
+    let Frontend::Gorb(gorb) = config.frontend else { panic!("no gorb") };
+    assert_eq!(gorb.loopback, None);
+}
+
+#[test]
 fn external_names_with_a_resolver_are_allowed() {
     let config = run(&format!("{NONE} --allow-external-name --nginx-resolver=kube-dns.kube-system.svc"), &[]);
     assert!(config.options.allow_external_name);
@@ -412,6 +476,26 @@ fn mistakes_get_one_sentence() {
         "nlb --ingress-class=feed --ingress-port=80 --nlb-frontend-tag-value=a --instance-ip=node-1",
         "alb --ingress-class=feed --ingress-port=80",
         "alb --ingress-class=feed --ingress-port=80 --alb-target-group-names=a,arn:aws:b",
+        "merlin --ingress-class=feed --ingress-port=80",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1 --merlin-service-id=a",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1 --merlin-service-id=a --merlin-instance-ip=::1 --merlin-https-service-id=b",
+        "merlin --ingress-class=feed --ingress-https-port=443 --merlin-endpoint=m:1 --merlin-instance-ip=::1",
+        "merlin --ingress-class=feed --ingress-https-port=443 --merlin-endpoint=m:1 --merlin-instance-ip=::1 --merlin-service-id=a",
+        "merlin --ingress-class=feed --ingress-port=80 --ingress-https-port=443 --merlin-endpoint=m:1 --merlin-instance-ip=::1 --merlin-service-id=a --merlin-https-service-id=a",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=http://m:1",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1,m",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-forward-method=nat",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-vip=192.0.2.1/33",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-vip-interface=a-much-too-long-name",
+        "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1 --merlin-service-id=a --merlin-instance-ip=::1 --merlin-vip=192.0.2.1 --merlin-forward-method=masq",
+        "gorb --ingress-class=feed --ingress-port=80 --gorb-endpoint=https://g",
+        "gorb --ingress-class=feed --ingress-port=80 --gorb-services-definition=a",
+        "gorb --ingress-class=feed --ingress-port=80 --gorb-services-definition=a/b:80",
+        "gorb --ingress-class=feed --ingress-port=80 --gorb-services-definition=a:80,a:81",
+        "gorb --ingress-class=feed --ingress-port=80 --gorb-vip-loadbalancer=fd00::1",
+        "gorb --ingress-class=feed --ingress-port=80 --gorb-backend-healthcheck-type=grpc",
+        "gorb --ingress-class=feed --ingress-port=80 --merlin-vip=192.0.2.1",
         "bootstrap --ingress-class=feed --ingress-port=80 --drain-delay=soon",
         "render",
         "check --manifests=m --output=yaml",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use feed_reconcile::desired::Scheme;
 use feed_reconcile::options::Endpoint;
 
+use super::{GorbFrontend, MerlinFrontend};
 use crate::runtime::settings::LeaseConfig;
 
 /// Through what the clients come.
@@ -18,15 +19,20 @@ pub enum Frontend {
     Static(StaticFrontend),
     /// Load balancers of AWS.
     Aws(AwsFrontend),
+    /// Virtual services of IPVS that Merlin manages.
+    Merlin(MerlinFrontend),
+    /// Virtual services of IPVS that Gorb manages.
+    Gorb(GorbFrontend),
 }
 
 impl Frontend {
     /// Which of several replicas writes Ingress status, if it is written.
     pub fn lease(&self) -> Option<&LeaseConfig> {
         match self {
-            Self::None => None,
+            Self::None | Self::Gorb(_) => None,
             Self::Static(balancers) => Some(&balancers.lease),
             Self::Aws(balancers) => Some(&balancers.lease),
+            Self::Merlin(merlin) => Some(&merlin.lease),
         }
     }
 
@@ -35,6 +41,8 @@ impl Frontend {
         match self {
             Self::None | Self::Static(_) => None,
             Self::Aws(balancers) => Some(&balancers.joining),
+            Self::Merlin(merlin) => Some(&merlin.joining),
+            Self::Gorb(gorb) => Some(&gorb.joining),
         }
     }
 }
