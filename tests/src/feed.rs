@@ -17,6 +17,8 @@ pub struct Feed {
     sandbox: Sandbox,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    /// The program that starts it, and its arguments.
+    through: Vec<String>,
     binary: PathBuf,
     ports: FeedPorts,
     child: Option<Child>,

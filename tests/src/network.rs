@@ -11,7 +11,7 @@ const INSIDE: &str = "FEED_TESTS_NETWORK_NAMESPACE";
 /// The API server refuses loopback addresses in an `EndpointSlice`. These are documentation's (RFC 5737).
 pub const ENDPOINTS: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2)];
 
-/// Runs the test of that name once more in a network namespace whose `lo` has the addresses of [`ENDPOINTS`]: `true` there,
+/// Runs the test of that name once more with mounts of its own, in a network namespace whose `lo` has the addresses of [`ENDPOINTS`]: `true` there,
 /// and `false` outside once that has been done. Only root can.
 pub fn in_network_namespace(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
@@ -26,7 +26,11 @@ pub fn in_network_namespace(test: &str) -> bool {
         .is_some()
     {
         let mut command = Command::new("unshare");
-        command.arg("--net").arg(std::env::current_exe().unwrap()).args(["--exact", test]).env(INSIDE, "yes");
+        command
+            .args(["--net", "--mount"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env(INSIDE, "yes");
         run(&mut command);
     }
     false

@@ -19,6 +19,7 @@ pub struct FeedBuilder {
     nginx: NginxBinary,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    through: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl FeedBuilder {
             nginx: nginx.clone(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            through: Vec::new(),
         }
     }
 
@@ -100,6 +102,13 @@ impl FeedBuilder {
         self
     }
 
+    /// Has it started by another program, whose last argument is a command: `setpriv --bounding-set=-net_admin`.
+    #[must_use]
+    pub fn through(mut self, program: &[&str]) -> Self {
+        self.through = program.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// Lays everything out, and starts nothing.
     pub fn build(self) -> Feed {
         let sandbox = Sandbox::new("feed");
@@ -129,7 +138,15 @@ impl FeedBuilder {
         }
         arguments.extend(self.arguments);
         let binary = ingress_binary().to_owned();
-        Feed { sandbox, arguments, environment: self.environment, binary, ports, child: None }
+        Feed {
+            sandbox,
+            arguments,
+            environment: self.environment,
+            through: self.through,
+            binary,
+            ports,
+            child: None,
+        }
     }
 
     /// Starts it without waiting for anything.

@@ -1,5 +1,6 @@
 //! Its process, nginx's processes and its files.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -24,8 +25,12 @@ impl Feed {
     /// Starts the process, also again after its end: with the same flags, files and ports.
     pub fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let mut command = self.sandbox.command(&self.binary);
-        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut words = self.through.iter().map(OsString::from).chain([self.binary.clone().into()]);
+        let mut command = self.sandbox.command(words.next().unwrap());
+        command
+            .args(words)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.child = Some(child);
     }
