@@ -141,7 +141,7 @@ impl Frontend for Merlin {
         let listing = Listing {
             balancers: self.registrations.keys().cloned().collect(),
             endpoints: self.endpoints.clone(),
-            remarks: Vec::new(),
+            ..Listing::default()
         };
         Box::pin(async { Ok(listing) })
     }
