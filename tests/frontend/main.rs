@@ -6,5 +6,6 @@
     reason = "here a failed expectation is a failed test"
 )]
 
+mod aws;
 mod loopback;
 mod merlin;

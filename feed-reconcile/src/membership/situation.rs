@@ -62,6 +62,8 @@ impl Bond {
 /// What an operator should know. Its text is a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem<K> {
+    /// nginx does not serve yet.
+    Waiting,
     /// It is not known yet which balancers there are; with the reason, if something has failed.
     Searching(Option<String>),
     /// The list of balancers cannot be renewed any more.
@@ -101,13 +103,19 @@ impl<K> Problem<K> {
 
     /// Whether somebody should look.
     pub fn is_unhealthy(&self) -> bool {
-        !matches!(self, Self::Searching(_) | Self::Settling(..) | Self::Leaving)
+        !matches!(self, Self::Waiting | Self::Searching(_) | Self::Settling(..) | Self::Leaving)
+    }
+
+    /// Whether it belongs to the life of every process, so that there is no need to say it.
+    pub fn is_ordinary(&self) -> bool {
+        matches!(self, Self::Waiting | Self::Searching(None) | Self::Leaving)
     }
 }
 
 impl<K: fmt::Display> fmt::Display for Problem<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Waiting => f.write_str("no load balancer is joined before nginx serves"),
             Self::Searching(None) => f.write_str("the load balancers are not known yet"),
             Self::Searching(Some(why)) => write!(f, "the load balancers are not known yet: {why}"),
             Self::ListOutdated(why) => write!(f, "the list of load balancers is out of date: {why}"),
@@ -156,7 +164,7 @@ impl<K: Clone + Ord> Membership<K> {
 
     fn problems(&self, now: Instant) -> Vec<Problem<K>> {
         match self.phase {
-            Phase::Waiting => Vec::new(),
+            Phase::Waiting => vec![Problem::Waiting],
             Phase::Joined if self.list.is_known => self.problems_of_staying(now),
             Phase::Joined => {
                 let lasting = self.list.retry.is_lasting(self.settings.resync_period, now);

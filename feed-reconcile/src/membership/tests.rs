@@ -195,7 +195,8 @@ fn a_balancer_that_forgets_us_at_once_is_not_stormed() {
 #[test]
 fn readiness_comes_with_the_last_balancer() {
     let mut world = World::new(settings(), &["a", "b"]);
-    assert!(world.problems().is_empty(), "nginx says why nothing is ready");
+    assert_eq!(world.problems(), ["no load balancer is joined before nginx serves"]);
+    assert!(!world.is_ready() && world.is_healthy());
     world.balancer("b").settles_after = seconds(100);
     world.event(Event::Serving);
     assert_eq!(world.problems(), ["the load balancers are not known yet"]);

@@ -1,5 +1,8 @@
 //! `elb`: classic load balancers, found by their tags. Their targets are EC2 instances.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use aws_sdk_elasticloadbalancing::types::{Instance, InstanceState};
 use feed_reconcile::membership::{Failure, Standing};
 
@@ -17,11 +20,13 @@ const NOT_THERE: &[&str] =
 pub(super) struct Elb {
     aws: Aws,
     tags: FrontendTags,
+    /// The load balancers with which this process has registered itself.
+    registered: Mutex<BTreeSet<String>>,
 }
 
 impl Elb {
     pub(super) fn new(aws: Aws, tags: FrontendTags) -> Self {
-        Self { aws, tags }
+        Self { aws, tags, registered: Mutex::default() }
     }
 
     async fn find(&self) -> Result<Listing, Failure> {
@@ -38,7 +43,12 @@ impl Elb {
         let instance = self.instance().await?;
         let call = self.aws.looking.classic.describe_instance_health().load_balancer_name(name);
         match call.instances(instance).send().await {
-            Ok(answer) => Ok(answer.instance_states().first().map_or(Standing::Absent, standing)),
+            Ok(answer) => {
+                let has_registered =
+                    self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
+                let state = answer.instance_states().first();
+                Ok(state.map_or(Standing::Absent, |state| standing(state, has_registered)))
+            }
             Err(error) => {
                 let error = CallError::of(format!("DescribeInstanceHealth of {name}"), &error);
                 if error.is_any_of(NOT_THERE) { Ok(Standing::Absent) } else { Err(error.into()) }
@@ -51,7 +61,9 @@ impl Elb {
         let call = self.aws.changing.classic.register_instances_with_load_balancer().load_balancer_name(name);
         let answer = call.instances(instance).send().await;
         let failed = |error| CallError::of(format!("RegisterInstancesWithLoadBalancer of {name}"), &error);
-        Ok(answer.map(drop).map_err(failed)?)
+        answer.map_err(failed)?;
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        Ok(())
     }
 
     async fn deregister(&self, name: &str) -> Result<(), Failure> {
@@ -60,9 +72,11 @@ impl Elb {
         let answer = call.load_balancer_name(name).instances(instance).send().await;
         let failed = |error| CallError::of(format!("DeregisterInstancesFromLoadBalancer of {name}"), &error);
         match answer.map_err(failed) {
-            Err(error) if !error.is_any_of(NOT_THERE) => Err(error.into()),
-            Ok(_) | Err(_) => Ok(()),
+            Err(error) if !error.is_any_of(NOT_THERE) => return Err(error.into()),
+            Ok(_) | Err(_) => {}
         }
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
     }
 
     async fn instance(&self) -> Result<Instance, Failure> {
@@ -89,8 +103,9 @@ impl Frontend for Elb {
 }
 
 /// What an instance's state says. Whether it is registered is told by the description only, in the words of the API's
-/// `InstanceState`; with connection draining an instance is `InService` while it is deregistered.
-fn standing(state: &InstanceState) -> Standing {
+/// `InstanceState`; with connection draining an instance is `InService` while it is deregistered. `Unknown` is no news: then
+/// to register once does no harm.
+fn standing(state: &InstanceState, has_registered: bool) -> Standing {
     let description = state.description().unwrap_or_default().trim_end_matches('.');
     if description.contains("deregistration currently in progress") {
         return Standing::Draining;
@@ -98,6 +113,7 @@ fn standing(state: &InstanceState) -> Standing {
     match state.state().unwrap_or("Unknown") {
         "InService" => Standing::InService,
         _ if description.contains("is not currently registered") => Standing::Absent,
+        "Unknown" if !has_registered => Standing::Absent,
         other if description.is_empty() || description == "N/A" => {
             Standing::Settling(format!("its state is {other}"))
         }

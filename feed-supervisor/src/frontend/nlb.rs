@@ -70,7 +70,7 @@ impl Nlb {
     async fn health(&self, name: &str) -> Result<Standing, Failure> {
         let groups = self.groups_of(name);
         let observed = join_all(groups.used.iter().map(|group| self.groups.observe(group))).await;
-        Ok(together(observed.into_iter().collect::<Result<_, _>>()?))
+        together(observed)
     }
 
     async fn register(&self, name: &str) -> Result<(), Failure> {
@@ -95,17 +95,19 @@ impl Groups {
     }
 }
 
-/// How all groups together see us. Where they differ, we have left the load balancer only once all have let us go.
-fn together(standings: Vec<Standing>) -> Standing {
+/// How all groups together see us. Where they differ, we have left the load balancer only once all have let us go. One that
+/// cannot be asked does not keep us out of the others.
+fn together(observed: Vec<Result<Standing, Failure>>) -> Result<Standing, Failure> {
     let is_out = |standing: &Standing| matches!(standing, Standing::Absent | Standing::Draining);
-    if standings.iter().all(|standing| *standing == Standing::Absent) {
-        return Standing::Absent;
+    if observed.iter().all(|it| *it == Ok(Standing::Absent)) {
+        return Ok(Standing::Absent);
     }
-    if standings.iter().any(is_out) {
-        return Standing::Draining;
+    if observed.iter().flatten().any(is_out) {
+        return Ok(Standing::Draining);
     }
+    let standings = observed.into_iter().collect::<Result<Vec<_>, _>>()?;
     let settling = standings.into_iter().find(|standing| matches!(standing, Standing::Settling(_)));
-    settling.unwrap_or(Standing::InService)
+    Ok(settling.unwrap_or(Standing::InService))
 }
 
 /// What calls for several groups come to. Nothing has changed only if all were refused.

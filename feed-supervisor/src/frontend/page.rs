@@ -59,7 +59,8 @@ impl Page {
     pub(super) fn situation(&mut self, situation: &Situation<String>) {
         self.metrics.frontends(situation.attached, situation.expected);
         self.health.report("frontends", condition(&situation.problems));
-        let problems: Vec<String> = situation.problems.iter().map(ToString::to_string).collect();
+        let extraordinary = situation.problems.iter().filter(|problem| !problem.is_ordinary());
+        let problems: Vec<String> = extraordinary.map(ToString::to_string).collect();
         warn_of_new(&problems, &self.problems);
         self.problems = problems;
         for member in &situation.members {

@@ -40,6 +40,12 @@ impl Feed {
         self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     }
 
+    /// Another value, for the next start.
+    pub fn replace_argument(&mut self, old: &str, new: &str) {
+        let argument = self.arguments.iter_mut().find(|argument| *argument == old).unwrap();
+        new.clone_into(argument);
+    }
+
     /// Runs another subcommand with the same flags to its end, for instance `bootstrap`.
     pub fn run(&self, subcommand: &str) -> std::process::Output {
         let mut command = self.sandbox.command(&self.binary);

@@ -25,6 +25,8 @@ fn every_state_of_an_instance_is_understood() {
     ];
     for (state, description, expected) in rows {
         let told = InstanceState::builder().state(state).description(description).build();
-        assert_eq!(standing(&told), expected, "{state}, {description}");
+        assert_eq!(standing(&told, true), expected, "{state}, {description}");
+        let before = if state == "Unknown" { Standing::Absent } else { expected };
+        assert_eq!(standing(&told, false), before, "{state}, {description}");
     }
 }

@@ -13,7 +13,16 @@ fn the_groups_of_a_load_balancer_are_seen_together() {
         (vec![Absent, Draining], Draining),
         (vec![Draining, InService], Draining),
     ] {
-        assert_eq!(together(standings.clone()), expected, "{standings:?}");
+        assert_eq!(together(standings.iter().cloned().map(Ok).collect()), Ok(expected), "{standings:?}");
+    }
+    let failure = Failure { why: "no answer".to_owned(), refused: false };
+    for (standing, expected) in [
+        (Absent, Ok(Draining)),
+        (Draining, Ok(Draining)),
+        (InService, Err(failure.clone())),
+        (settling(), Err(failure.clone())),
+    ] {
+        assert_eq!(together(vec![Ok(standing), Err(failure.clone())]), expected);
     }
 }
 
