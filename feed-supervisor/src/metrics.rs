@@ -30,7 +30,6 @@
 //! | `diagnostics{code,severity}` | gauge | problems in the cluster's objects, by their code: those of severity `error` are not served |
 //! | `cluster_state_age_seconds` | gauge | for how long the cluster may have changed unseen, 0 while changes arrive; absent before everything was listed |
 //! | `api_requests_total{verb,resource,outcome}` | counter | requests to the Kubernetes API, by how they ended: `ok`, an HTTP status, or `unreachable` |
-//! | `aws_requests_total{service,operation,outcome}` | counter | requests to AWS, by how they ended; absent where no load balancer of AWS is joined |
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};

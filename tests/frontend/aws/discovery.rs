@@ -9,6 +9,9 @@ use super::{ALB, ELB, Kind, NLB, OURS};
 
 const MANY: usize = 450;
 
+/// A kind of frontend, what its listings begin with, where it is registered, and its calls.
+type Row = (Kind, &'static str, &'static [&'static str], &'static [(&'static str, usize)]);
+
 /// 450 classic ones, 450 network ones with a target group each; of each, one on the first page and one on the second are ours.
 fn create_many(elb: &Elb) {
     for index in 0..MANY {
@@ -45,7 +48,7 @@ async fn calls_of_a_resync(elb: &Elb, first: &str) -> BTreeMap<String, usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_pages_are_read_with_few_calls() {
     let Some(nginx) = NginxBinary::system() else { return };
-    let rows: [(Kind, &str, &[&str], &[(&str, usize)]); 3] = [
+    let rows: [Row; 3] = [
         (
             ELB,
             "DescribeLoadBalancers",

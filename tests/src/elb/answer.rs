@@ -183,11 +183,9 @@ fn tags(state: &State, form: &Form) -> Result<String, Refusal> {
     let mut members = String::new();
     for name in asked {
         let it = state.balancers.get(&name).ok_or_else(|| ("LoadBalancerNotFound", name.clone()))?;
-        let tags: String = it
-            .tags
-            .iter()
-            .map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"))
-            .collect();
+        let tags = it.tags.iter().fold(String::new(), |tags, (key, value)| {
+            tags + "<member><Key>" + key + "</Key><Value>" + value + "</Value></member>"
+        });
         let subject = if form.is_classic() {
             format!("<LoadBalancerName>{name}</LoadBalancerName>")
         } else {
@@ -205,8 +203,10 @@ fn groups(state: &State, form: &Form) -> String {
 }
 
 fn group(name: &str, it: &Group) -> String {
-    let balancers: String =
-        it.balancers.iter().map(|name| format!("<member>{}</member>", balancer_arn(name))).collect();
+    let balancers = it
+        .balancers
+        .iter()
+        .fold(String::new(), |arns, name| arns + "<member>" + &balancer_arn(name) + "</member>");
     format!(
         "<member><TargetGroupArn>{ARN}targetgroup/{name}/6d0ecf831eec9f09</TargetGroupArn>\
          <TargetGroupName>{name}</TargetGroupName><Port>80</Port><TargetType>{}</TargetType>\
