@@ -99,6 +99,10 @@ codes! {
     ConflictingCertificate = Error,
     /// A host of `spec.tls` is in none of the Ingress's rules.
     UnusedTlsHost = Warning,
+    /// nginx refuses what comes of the Ingress: its last version that nginx took is served, or none.
+    Quarantined = Error,
+    /// The Ingress is held back while the one that nginx refuses is searched for.
+    HeldBack = Warning,
     /// The host has no DNS record: the Ingress has no `sky.uk/frontend-scheme`.
     MissingFrontendScheme = Warning,
     /// The host has no DNS record: it lies in none of the hosted zones.

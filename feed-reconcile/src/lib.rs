@@ -3,7 +3,7 @@
 //! From a [snapshot](snapshot::ClusterSnapshot) of cluster objects it computes the [desired state](desired::DesiredState)
 //! with [diagnostics](diagnostic::Diagnostic), and from that [nginx's configuration](nginx::Rendered), Ingress [`status`]
 //! and [DNS records](dns). How a configuration reaches nginx, and who may write to the cluster, are small machines that are told
-//! what happened and answer what to do ([`apply`], [`reload`], [`lease`], [`membership`]).
+//! what happened and answer what to do ([`apply`], [`reload`], [`quarantine`], [`lease`], [`membership`]).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -43,6 +43,7 @@ pub mod nginx;
 pub mod options;
 pub mod path;
 mod place;
+pub mod quarantine;
 pub mod reconcile;
 pub mod reload;
 mod report;

@@ -75,6 +75,11 @@ impl Reconciler {
         }
     }
 
+    /// What was computed last.
+    pub fn reconciled(&self) -> &Reconciled {
+        &self.reconciled
+    }
+
     /// Takes over a newer snapshot, and computes what it changes.
     pub fn update(&mut self, snapshot: &ClusterSnapshot) -> &Reconciled {
         let ingresses = self.affected_ingresses(snapshot);

@@ -6,10 +6,13 @@ mod prepare;
 mod publish;
 mod tasks;
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tracing::warn;
@@ -18,10 +21,11 @@ use self::prepare::{Prepared, Requests};
 use self::tasks::Tasks;
 use crate::board::{Board, NginxPage};
 use crate::compute::{self, ComputeError};
-use crate::config::Config;
+use crate::config::{Config, ReloadConfig};
 use crate::control::{Control, ControlError, Events};
+use crate::events;
 use crate::frontend::runner::{Runner, View};
-use crate::nginx::executor::{Channels, Mode, TakeOverError};
+use crate::nginx::executor::{Channels, Mode, Nginx, TakeOverError};
 use crate::nginx::files::{FilesError, Lock};
 use crate::nginx::leave::LeaveError;
 use crate::nginx::logs::LogsError;
@@ -36,6 +40,7 @@ use crate::runtime::kubernetes::ClientError;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::push::{PushError, Pusher};
 use crate::runtime::shutdown::{self, Shutdown, Trigger};
+use crate::runtime::source::freshness::Freshness;
 use crate::runtime::source::manifests::ManifestError;
 use crate::tokens::{Roomy, Tokens};
 
@@ -104,8 +109,7 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
 
     let mut tasks = Tasks::default();
     let serving = Serving::begin(&config, prepared, view, &mut tasks, &shutdown)?;
-    let Serving { control, events, mut executor, mut publisher, ready, busy, last_push, lock: _lock } =
-        serving;
+    let Serving { control, mut executor, mut publisher, ready, busy, last_push, lock: _lock } = serving;
     let server = leave::Ending { nginx: &nginx, busy };
     let membership = runner.run(&server, ready, shutdown.clone());
 
@@ -113,7 +117,7 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
         let ended = tokio::select! {
             biased;
             () = shutdown.draining() => Ok(()),
-            Err(error) = control.run(events) => Err(AppError::from(error)),
+            Err(error) = control => Err(AppError::from(error)),
             (task, why) = tasks.failed() => Err(AppError::Task { task, why }),
             ended = &mut executor => Err(unexpected("what acts on nginx", ended)),
             ended = &mut publisher => Err(unexpected("what writes Ingress status", ended)),
@@ -139,8 +143,8 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
 
 /// What runs until the process is told to end.
 struct Serving {
-    control: Control,
-    events: Events,
+    /// The loop that decides about nginx.
+    control: BoxFuture<'static, Result<Infallible, ControlError>>,
     executor: JoinHandle<()>,
     /// What tells others where the Ingresses are served.
     publisher: JoinHandle<()>,
@@ -179,19 +183,7 @@ impl Serving {
         let board = Board::new(health.clone(), ingress_metrics.clone());
         let freshness = source.reader().freshness().clone();
 
-        let page = {
-            let (board, known) = (board.clone(), nginx.known.subscribe());
-            let (mode, frontends) = (mode_name(&nginx.mode), view.status);
-            Arc::new(move || {
-                let known = known.borrow().clone();
-                let nginx = NginxPage {
-                    mode,
-                    pid: known.master.map(|master| master.pid().as_raw()),
-                    version: known.version.map(|version| version.to_string()),
-                };
-                board.page(&nginx, freshness.age().map(|age| age.as_secs_f64()), &frontends.borrow())
-            })
-        };
+        let page = Arc::new(status_page(board.clone(), &nginx, freshness, view.status));
         let metrics = Arc::new(metrics);
         tasks.spawn("the endpoint for health and metrics", {
             let pages = Pages { health: health.clone(), metrics: Arc::clone(&metrics), status: page };
@@ -206,6 +198,7 @@ impl Serving {
         tasks.spawn("the receiver of SIGUSR1", reopen::run(reopen, nginx.known.subscribe()));
 
         let (computed, computed_events) = mpsc::channel(1);
+        let (verdicts, heard) = mpsc::unbounded_channel();
         let (options, known_options) = watch::channel(None);
         tasks.spawn(
             "the follower of nginx's version",
@@ -218,6 +211,9 @@ impl Serving {
         }
         let client = source.client();
         let reader = source.spawn(tasks);
+        if let Some(client) = client.clone() {
+            tasks.spawn_endless("what publishes events", events::run(client, board.diagnostics()));
+        }
         let publisher = tokio::spawn(publish::run(
             config.frontend.lease().cloned().zip(client),
             config.options.adoption.clone(),
@@ -227,7 +223,7 @@ impl Serving {
         ));
         tasks.spawn(
             "the computation of nginx's configuration",
-            compute::run(reader, recipe, traffic, known_options, config.resync_period, computed),
+            compute::run(reader, recipe, traffic, known_options, config.resync_period, heard, computed),
         );
 
         let (commands, given) = mpsc::unbounded_channel();
@@ -240,22 +236,17 @@ impl Serving {
             tasks.spawn_endless("the collector of orphans", reaper::run());
         }
         let live_file = nginx.files.live().to_string_lossy().into_owned();
-        let counted = Arc::clone(&nginx);
+        let bucket = Box::new(bucket(&config.reload, &nginx));
         let (acting, busy) = watch::channel(());
         let executor = tokio::spawn(async move {
             nginx.run(Channels { commands: given, emergencies, events }).await;
             drop(acting);
         });
-        let reload = &config.reload;
-        let tokens = Tokens::new(reload.update_burst, reload.update_period);
-        let limit = reload.max_shutting_down_workers;
-        let bucket = Box::new(Roomy::new(tokens, limit, move || counted.shutting_down_workers()));
         let settings = prepare::settings(config);
         let ready = board.readiness();
-        let control = Control::begin(settings, found, bucket, commands, board, live_file)?;
+        let control = Control::begin(settings, found, bucket, commands, board, verdicts, live_file)?;
         Ok(Self {
-            control,
-            events: Events { computed: computed_events, nginx: nginx_events },
+            control: Box::pin(control.run(Events { computed: computed_events, nginx: nginx_events })),
             executor,
             publisher,
             ready,
@@ -264,6 +255,31 @@ impl Serving {
             lock,
         })
     }
+}
+
+/// What `/status` shows at the moment when it is asked.
+fn status_page(
+    board: Board,
+    nginx: &Nginx,
+    freshness: Freshness,
+    frontends: watch::Receiver<Value>,
+) -> impl Fn() -> Value + use<> {
+    let (mode, known) = (mode_name(&nginx.mode), nginx.known.subscribe());
+    move || {
+        let known = known.borrow().clone();
+        let nginx = NginxPage {
+            mode,
+            pid: known.master.map(|master| master.pid().as_raw()),
+            version: known.version.map(|version| version.to_string()),
+        };
+        board.page(&nginx, freshness.age().map(|age| age.as_secs_f64()), &frontends.borrow())
+    }
+}
+
+/// What reloads are taken from.
+fn bucket(reload: &ReloadConfig, nginx: &Arc<Nginx>) -> Roomy<Tokens> {
+    let (tokens, nginx) = (Tokens::new(reload.update_burst, reload.update_period), Arc::clone(nginx));
+    Roomy::new(tokens, reload.max_shutting_down_workers, move || nginx.shutting_down_workers())
 }
 
 fn unexpected(task: &'static str, ended: Result<(), JoinError>) -> AppError {

@@ -31,6 +31,7 @@ pub struct Board {
     metrics: IngressMetrics,
     shown: Arc<Mutex<Shown>>,
     ready: watch::Sender<bool>,
+    diagnostics: watch::Sender<Arc<Diagnostics>>,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +39,10 @@ struct Shown {
     /// The configuration that nginx is known to serve, and since when.
     served: Option<Served>,
     ingresses: usize,
-    diagnostics: Arc<Diagnostics>,
+    /// Whether some are held back that may be innocent.
+    searching: bool,
+    /// Whether what is served was computed while that was so.
+    incomplete: bool,
     problems: Vec<String>,
     /// The newest first.
     history: VecDeque<Past>,
@@ -79,7 +83,13 @@ pub struct Blame {
 impl Board {
     /// A board that shows nothing yet.
     pub fn new(health: Health, metrics: IngressMetrics) -> Self {
-        Self { health, metrics, shown: Arc::default(), ready: watch::Sender::new(false) }
+        let (ready, diagnostics) = (watch::Sender::new(false), watch::Sender::default());
+        Self { health, metrics, shown: Arc::default(), ready, diagnostics }
+    }
+
+    /// Everything that is wrong with the cluster's objects.
+    pub fn diagnostics(&self) -> watch::Receiver<Arc<Diagnostics>> {
+        self.diagnostics.subscribe()
     }
 
     /// Whether nginx serves what it should, so that others may be told to send requests here.
@@ -95,10 +105,12 @@ impl Board {
             Err(error) => Condition::Unhealthy(format!("{error}; what was served last still is")),
         };
         self.health.report("template", condition);
+        self.metrics.quarantined(computed.quarantined);
+        let before = self.diagnostics.send_replace(Arc::clone(&computed.diagnostics));
+        log_new(&before, &computed.diagnostics);
         let mut shown = self.shown();
-        log_new(&shown.diagnostics, &computed.diagnostics);
-        shown.diagnostics = Arc::clone(&computed.diagnostics);
         shown.ingresses = computed.ingresses;
+        shown.searching = computed.searching;
     }
 
     /// Counts a reload that begins.
@@ -147,12 +159,15 @@ impl Board {
             shown.served = Some(Served { generation, routes, since: Instant::now() });
             self.metrics.configuration_confirmed(generation.0, routes);
         }
-        self.ready.send_replace(situation.ready);
+        // What is incomplete is nothing to begin with, but better than what nobody serves.
+        shown.incomplete = shown.searching || (shown.incomplete && !situation.up_to_date);
+        let ready = situation.ready && (*self.ready.borrow() || !shown.incomplete);
+        self.ready.send_replace(ready);
         let down = situation.problems.iter().find(|problem| matches!(problem, Problem::Down { .. }));
         let others = situation.problems.iter().filter(|problem| !matches!(problem, Problem::Down { .. }));
         let others: Vec<String> = others.map(|problem| sentence(problem, shown.failure.as_ref())).collect();
         self.health.report("nginx", down.map_or(Condition::Good, condition_of_down));
-        self.health.report("configuration", condition_of_configuration(situation, down.is_some(), &others));
+        self.health.report("configuration", condition_of_configuration(ready, down.is_some(), &others));
         let problems: Vec<String> = down.map(ToString::to_string).into_iter().chain(others).collect();
         if shown.problems != problems {
             for problem in problems.iter().filter(|problem| !shown.problems.contains(problem)) {
@@ -219,9 +234,9 @@ fn condition_of_down(problem: &Problem) -> Condition {
     }
 }
 
-fn condition_of_configuration(situation: &Situation, is_down: bool, problems: &[String]) -> Condition {
+fn condition_of_configuration(ready: bool, is_down: bool, problems: &[String]) -> Condition {
     let sentence = problems.join("; ");
-    match (sentence.is_empty(), situation.ready) {
+    match (sentence.is_empty(), ready) {
         (false, true) => Condition::Unhealthy(sentence),
         (false, false) => Condition::Down(sentence),
         (true, false) if !is_down => {

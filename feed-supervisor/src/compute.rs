@@ -1,5 +1,7 @@
 //! From the cluster's state to a configuration, whenever that changes.
 
+mod records;
+
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs;
@@ -11,12 +13,17 @@ use std::time::Duration;
 use feed_reconcile::Reconciler;
 use feed_reconcile::desired::DesiredState;
 use feed_reconcile::diagnostic::Diagnostics;
+use feed_reconcile::key::ObjectName;
 use feed_reconcile::nginx::{Rendered, Renderer, TemplateError};
 use feed_reconcile::options::{NginxOptions, Options};
+use feed_reconcile::quarantine::Quarantine;
+use feed_reconcile::snapshot::{ClusterSnapshot, Store};
+use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use self::records::Records;
 use crate::runtime::source::{SourceReader, SourceState};
 use crate::traffic::Traffic;
 
@@ -47,12 +54,36 @@ pub enum ComputeError {
 pub struct Computed {
     /// The configuration, or why a user's own template cannot be rendered with this state.
     pub rendered: Result<Rendered, String>,
+    /// The Ingresses that it was computed from: those that nginx refuses are left out.
+    pub admitted: Store<Ingress>,
     /// Everything that is wrong with the cluster's objects.
     pub diagnostics: Arc<Diagnostics>,
+    /// How many Ingresses are kept away from nginx.
+    pub quarantined: usize,
+    /// Whether somebody innocent may be kept away as well, since the one at fault is still searched for.
+    pub searching: bool,
     /// How many Ingresses are adopted.
     pub ingresses: usize,
     /// When the oldest change was seen that is in it; `None` when nothing has changed.
     pub changed_at: Option<Instant>,
+}
+
+/// What nginx thinks of what was computed.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It serves what was computed from these.
+    Taken(Store<Ingress>),
+    /// It refuses what was computed from these.
+    Refused {
+        /// The Ingresses.
+        ingresses: Store<Ingress>,
+        /// Those behind the line that nginx names; none where it names none.
+        named: BTreeSet<ObjectName>,
+        /// Its own text.
+        text: String,
+        /// Whether it serves something else meanwhile.
+        serves: bool,
+    },
 }
 
 /// How configurations are computed.
@@ -62,14 +93,16 @@ pub struct Recipe {
     pub options: Options,
     /// The user's own template's source.
     pub template: Option<String>,
+    /// Where is remembered which Ingresses nginx refuses.
+    pub records: PathBuf,
 }
 
 impl Recipe {
     /// Reads the user's own template, if there is one.
-    pub fn new(options: Options, template: Option<PathBuf>) -> Result<Self, ComputeError> {
+    pub fn new(options: Options, template: Option<PathBuf>, records: PathBuf) -> Result<Self, ComputeError> {
         let template = template
             .map(|path| fs::read_to_string(&path).map_err(|source| ComputeError::Template { path, source }));
-        Ok(Self { options, template: template.transpose()? })
+        Ok(Self { options, template: template.transpose()?, records })
     }
 
     /// Checks that the template can be rendered at all.
@@ -89,46 +122,79 @@ impl Recipe {
 
 /// Keeps what was computed before, so that a change costs no more than what it touches.
 struct Engine {
+    recipe: Recipe,
     reconciler: Reconciler,
     renderer: Renderer,
+    quarantine: Quarantine,
+    records: Records,
 }
 
 impl Engine {
-    fn new(recipe: &Recipe, nginx: NginxOptions) -> Result<Self, TemplateError> {
-        Ok(Self { reconciler: Reconciler::new(recipe.options.clone()), renderer: recipe.renderer(nginx)? })
+    fn new(recipe: Recipe, nginx: NginxOptions) -> Result<Self, TemplateError> {
+        let (reconciler, renderer) = (Reconciler::new(recipe.options.clone()), recipe.renderer(nginx)?);
+        let (records, record) = Records::open(recipe.records.clone());
+        Ok(Self { recipe, reconciler, renderer, quarantine: Quarantine::restore(record), records })
+    }
+
+    /// Forgets what was computed, but not what nginx thinks of it.
+    fn renew(&mut self, nginx: NginxOptions) -> Result<(), TemplateError> {
+        self.renderer = self.recipe.renderer(nginx)?;
+        self.reconciler = Reconciler::new(self.recipe.options.clone());
+        Ok(())
     }
 
     fn update(&mut self, state: &SourceState, traffic: Option<&Traffic>) -> Computed {
-        let reconciled = self.reconciler.update(&state.snapshot);
+        let ingresses = self.quarantine.admit(&state.snapshot.ingresses);
+        let snapshot = ClusterSnapshot { ingresses, ..state.snapshot.clone() };
+        let reconciled = self.reconciler.update(&snapshot);
         if let Some(traffic) = traffic {
             traffic.declare(&reconciled.state);
         }
-        let diagnostics: BTreeSet<_> = reconciled.diagnostics.union(&state.diagnostics).cloned().collect();
+        let mut diagnostics: BTreeSet<_> =
+            reconciled.diagnostics.union(&state.diagnostics).cloned().collect();
+        diagnostics.extend(self.quarantine.diagnostics());
+        self.records.keep(self.quarantine.record());
         Computed {
             rendered: self.renderer.update(&reconciled.state).map_err(|error| error.to_string()),
+            admitted: snapshot.ingresses,
             diagnostics: Arc::new(diagnostics),
+            quarantined: self.quarantine.quarantined().count(),
+            searching: self.quarantine.is_searching(),
             ingresses: reconciled.state.ingresses.len(),
             changed_at: state.changed_at,
         }
     }
+
+    /// Hears what nginx thinks. Says whether something else is to be tried for it.
+    fn hear(&mut self, verdict: Verdict) -> bool {
+        let adopted = &self.reconciler.reconciled().state.ingresses;
+        match verdict {
+            Verdict::Taken(ingresses) => self.quarantine.taken(ingresses),
+            Verdict::Refused { ingresses, named, text, serves } => {
+                let adopted = |name: &ObjectName| adopted.contains_key(name);
+                self.quarantine.refused(&ingresses, &named, &text, serves, adopted)
+            }
+        }
+    }
 }
 
-/// Computes a configuration whenever the cluster's state, or what is known of nginx, has changed; and every
-/// `resync_period` all of it anew. Nothing is computed before both are known. Who counts requests is told what is declared
-/// before it can be served.
+/// Computes a configuration whenever the cluster's state, what is known of nginx, or what nginx thinks of an Ingress has
+/// changed; and every `resync_period` all of it anew. Nothing is computed before the cluster and nginx are known. Who
+/// counts requests is told what is declared before it can be served.
 pub async fn run(
     mut source: SourceReader,
     recipe: Recipe,
     traffic: Option<Traffic>,
     mut nginx: watch::Receiver<Option<NginxOptions>>,
     resync_period: Duration,
+    mut verdicts: mpsc::UnboundedReceiver<Verdict>,
     computed: mpsc::Sender<Computed>,
 ) -> Result<Infallible, ComputeError> {
     let mut resync = interval_at(Instant::now() + resync_period, resync_period);
     resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut options = known(&mut nginx).await?;
     let mut state = source.changed().await;
-    let mut engine = Engine::new(&recipe, options.clone())?;
+    let mut engine = Engine::new(recipe, options.clone())?;
     loop {
         let traffic = traffic.clone();
         let update = move || (engine.update(&state, traffic.as_ref()), state, engine);
@@ -136,19 +202,30 @@ pub async fn run(
         let result;
         (result, state, engine) = updated;
         computed.send(result).await.map_err(|_| ComputeError::Unheard)?;
+        state.changed_at = None;
         tokio::select! {
             newer = source.changed() => state = newer,
             changed = known_differently(&mut nginx, &options) => {
                 options = changed?;
-                engine = Engine::new(&recipe, options.clone())?;
-                state.changed_at = None;
+                engine.renew(options.clone())?;
             }
+            () = something_else_to_try(&mut engine, &mut verdicts) => {}
             _ = resync.tick() => {
-                engine = Engine::new(&recipe, options.clone())?;
-                state.changed_at = None;
+                engine.renew(options.clone())?;
+                engine.quarantine.doubt();
             }
         }
     }
+}
+
+/// Hears what nginx thinks until something else is to be tried for it.
+async fn something_else_to_try(engine: &mut Engine, verdicts: &mut mpsc::UnboundedReceiver<Verdict>) {
+    while let Some(verdict) = verdicts.recv().await {
+        if engine.hear(verdict) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 async fn known(nginx: &mut watch::Receiver<Option<NginxOptions>>) -> Result<NginxOptions, ComputeError> {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::board::{Blame, Board};
-use crate::compute::Computed;
+use crate::compute::{Computed, Verdict};
 use crate::nginx::content::Content;
 
 /// Everything that can happen.
@@ -60,6 +60,7 @@ pub struct Control {
     bucket: Box<dyn Bucket + Send>,
     commands: mpsc::UnboundedSender<Command<Content>>,
     board: Board,
+    verdicts: mpsc::UnboundedSender<Verdict>,
     /// The files that nginx may name in a complaint about what it reads.
     live_file: String,
     /// When the oldest change was seen that is not served yet, and has not gone out.
@@ -76,12 +77,21 @@ impl Control {
         mut bucket: Box<dyn Bucket + Send>,
         commands: mpsc::UnboundedSender<Command<Content>>,
         board: Board,
+        verdicts: mpsc::UnboundedSender<Verdict>,
         live_file: String,
     ) -> Result<Self, ControlError> {
         let now = Instant::now();
         let (apply, first) = Apply::begin(settings, found, now.into_std(), &mut *bucket);
-        let mut control =
-            Self { apply, bucket, commands, board, live_file, waiting_since: None, going_out_since: None };
+        let mut control = Self {
+            apply,
+            bucket,
+            commands,
+            board,
+            verdicts,
+            live_file,
+            waiting_since: None,
+            going_out_since: None,
+        };
         control.give(first)?;
         control.board.situation(&control.apply.situation());
         Ok(control)
@@ -105,13 +115,15 @@ impl Control {
             Event::Computed(computed) => {
                 self.board.computed(&computed);
                 if let Ok(rendered) = computed.rendered {
+                    let ingresses = computed.admitted;
                     self.waiting_since = earliest(self.waiting_since, computed.changed_at);
                     let routes = rendered.routes();
-                    let content = Content::Rendered(rendered);
+                    let content = Content::Rendered { rendered, ingresses: ingresses.clone() };
                     self.step(apply::Event::Desired(Configuration { content, routes }))?;
                     if self.apply.is_up_to_date() {
                         // What has changed is none of nginx's business.
                         self.waiting_since = None;
+                        self.judge(Verdict::Taken(ingresses));
                     }
                 }
             }
@@ -150,7 +162,24 @@ impl Control {
         } else {
             self.waiting_since = earliest(self.waiting_since, since);
         }
-        self.board.told(report, self.blame(report));
+        let blame = self.blame(report);
+        match (report.outcome, report.version.configuration.content.ingresses().cloned()) {
+            (Outcome::Confirmed, Some(ingresses)) => self.judge(Verdict::Taken(ingresses)),
+            (Outcome::Refused, Some(ingresses)) => {
+                let text = report.text.clone().unwrap_or_default();
+                let named = blame.ingresses.clone();
+                let serves = self.apply.situation().confirmed.is_some();
+                self.judge(Verdict::Refused { ingresses, named, text, serves });
+            }
+            _ => {}
+        }
+        self.board.told(report, blame);
+    }
+
+    /// Tells whoever computes what nginx thinks of it.
+    fn judge(&self, verdict: Verdict) {
+        // Its end is noticed where it was begun.
+        let _unheard = self.verdicts.send(verdict);
     }
 
     /// The line that nginx complains of, and the Ingresses behind it.

@@ -17,6 +17,8 @@ pub mod config;
 #[cfg(feature = "ingress")]
 pub mod control;
 #[cfg(feature = "ingress")]
+pub mod events;
+#[cfg(feature = "ingress")]
 pub mod frontend;
 #[cfg(feature = "ingress")]
 pub mod metrics;

@@ -28,6 +28,7 @@
 //! | `request_log_unreadable_lines_total` | counter | lines of nginx's log of requests that could not be read |
 //! | `request_log_bytes` | gauge | memory or disk that the log occupies |
 //! | `diagnostics{code,severity}` | gauge | problems in the cluster's objects, by their code: those of severity `error` are not served |
+//! | `quarantined_ingresses` | gauge | Ingresses that are kept away from nginx, since it refuses what comes of them |
 //! | `cluster_state_age_seconds` | gauge | for how long the cluster may have changed unseen, 0 while changes arrive; absent before everything was listed |
 //! | `api_requests_total{verb,resource,outcome}` | counter | requests to the Kubernetes API, by how they ended: `ok`, an HTTP status, or `unreachable` |
 
@@ -92,6 +93,7 @@ pub struct IngressMetrics {
     reload_outcomes: Family<ReloadLabels, Counter>,
     change_to_serving: Histogram,
     diagnostics: DiagnosticCounts,
+    quarantined: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -155,6 +157,11 @@ impl IngressMetrics {
                 durations(),
             ),
             diagnostics: DiagnosticCounts::register(to),
+            quarantined: add(
+                to,
+                "quarantined_ingresses",
+                "Ingresses that are kept away from nginx, since it refuses what comes of them",
+            ),
         }
     }
 
@@ -208,6 +215,11 @@ impl IngressMetrics {
     /// Shows all problems that there are now.
     pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>) {
         self.diagnostics.show(diagnostics);
+    }
+
+    /// Shows how many Ingresses are kept away from nginx.
+    pub fn quarantined(&self, count: usize) {
+        self.quarantined.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 

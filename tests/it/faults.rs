@@ -4,6 +4,7 @@ mod api_server;
 mod manifests;
 mod old_workers;
 mod processes;
+mod quarantine;
 mod refused;
 
 use feed_tests::{Feed, FeedBuilder, NginxBinary};

@@ -57,7 +57,11 @@ impl Prepared {
     pub(super) async fn new(config: &Config) -> Result<Self, AppError> {
         let version =
             if config.nginx.is_sidecar() { None } else { Some(probe::version(&config.nginx.binary).await?) };
-        let recipe = Recipe::new(config.options.clone(), config.nginx.template.clone())?;
+        let recipe = Recipe::new(
+            config.options.clone(),
+            config.nginx.template.clone(),
+            config.nginx.workdir().join("quarantine.json"),
+        )?;
         recipe.check(facts::options(&config.nginx, version.unwrap_or(Version::OLDEST)))?;
         observed::check_tracer(&config.nginx)?;
         let admin = Admin::bind(config.health_port).await?;

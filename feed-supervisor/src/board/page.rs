@@ -53,7 +53,7 @@ impl Board {
             "nginx": nginx,
             "cluster_state_age_seconds": cluster_state_age_seconds,
             "ingresses": shown.ingresses,
-            "diagnostics": shown.diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
+            "diagnostics": self.diagnostics.borrow().iter().map(diagnostic).collect::<Vec<_>>(),
             "frontends": frontends,
             "last_failure": shown.failure.as_ref().map(past),
             "reloads": shown.history.iter().map(past).collect::<Vec<_>>(),

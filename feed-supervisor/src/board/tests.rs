@@ -1,6 +1,7 @@
 use feed_reconcile::apply::{Configuration, Version};
 use feed_reconcile::diagnostic::{Code, Diagnostic, Field};
 use feed_reconcile::key::ObjectKey;
+use feed_reconcile::snapshot::Store;
 use serde_json::json;
 
 use super::*;
@@ -14,8 +15,14 @@ fn board() -> (Board, Health) {
     (Board::new(health.clone(), metrics), health)
 }
 
-const GOOD: Situation =
-    Situation { confirmed: Some(Generation(7)), routes: 3, live: true, ready: true, problems: Vec::new() };
+const GOOD: Situation = Situation {
+    confirmed: Some(Generation(7)),
+    routes: 3,
+    live: true,
+    up_to_date: true,
+    ready: true,
+    problems: Vec::new(),
+};
 
 fn failed() -> Problem {
     Problem::Failed {
@@ -60,6 +67,9 @@ fn the_status_page_has_all_its_fields() {
         related: None,
     };
     board.computed(&Computed {
+        admitted: Store::default(),
+        quarantined: 0,
+        searching: false,
         rendered: Err("broken".into()),
         diagnostics: Arc::new(Diagnostics::from([diagnostic])),
         ingresses: 1,

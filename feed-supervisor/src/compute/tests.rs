@@ -11,11 +11,20 @@ use crate::runtime::source::{self, Change, SourceWriter};
 
 const RESYNC_PERIOD: Duration = Duration::from_mins(15);
 
+fn recipe(template: Option<&str>) -> Recipe {
+    Recipe {
+        options: Options::default(),
+        template: template.map(ToOwned::to_owned),
+        records: "/no/such/directory/quarantine.json".into(),
+    }
+}
+
 struct Running {
     writer: SourceWriter,
     nginx: watch::Sender<Option<NginxOptions>>,
     computed: mpsc::Receiver<Computed>,
     options: NginxOptions,
+    verdicts: mpsc::UnboundedSender<Verdict>,
     task: JoinHandle<Result<Infallible, ComputeError>>,
 }
 
@@ -30,9 +39,10 @@ impl Running {
         let (writer, reader) = source::channel(&BTreeSet::new());
         let (nginx, known) = watch::channel(None);
         let (sender, computed) = mpsc::channel(1);
-        let recipe = Recipe { options: Options::default(), template: template.map(ToOwned::to_owned) };
-        let task = tokio::spawn(run(reader, recipe, None, known, RESYNC_PERIOD, sender));
-        Self { writer, nginx, computed, options: Place::new().options(), task }
+        let recipe = recipe(template);
+        let (verdicts, heard) = mpsc::unbounded_channel();
+        let task = tokio::spawn(run(reader, recipe, None, known, RESYNC_PERIOD, heard, sender));
+        Self { writer, nginx, computed, options: Place::new().options(), verdicts, task }
     }
 
     /// An Ingress of that name, without rules, comes.
@@ -102,12 +112,45 @@ async fn everything_is_computed_anew_from_time_to_time() {
 #[test]
 fn a_template_is_read_and_tried() {
     let options = Place::new().options();
-    let missing = Recipe::new(Options::default(), Some("/no/template".into())).unwrap_err().to_string();
+    let missing =
+        Recipe::new(Options::default(), Some("/no/template".into()), PathBuf::new()).unwrap_err().to_string();
     assert!(missing.starts_with("cannot read the nginx template /no/template: "), "{missing}");
     for (template, expected) in [("{{ nonsense }}", "`nonsense` is undefined"), ("", "must contain")] {
-        let recipe = Recipe { options: Options::default(), template: Some(template.into()) };
-        let error = recipe.check(options.clone()).unwrap_err().to_string();
+        let error = recipe(Some(template)).check(options.clone()).unwrap_err().to_string();
         assert!(error.contains(expected) && error.ends_with("(--nginx-template)"), "{error}");
     }
-    Recipe { options: Options::default(), template: None }.check(options).unwrap();
+    recipe(None).check(options).unwrap();
+}
+
+#[tokio::test]
+async fn what_nginx_refuses_is_left_out_until_it_changes() {
+    let mut running = Running::start(None);
+    running.know(false);
+    running.comes("one");
+    let first = running.next().await;
+    running.verdicts.send(Verdict::Taken(first.admitted)).unwrap();
+    running.comes("two");
+    let second = running.next().await;
+    assert_eq!((second.ingresses, second.quarantined), (2, 0));
+    let verdict = Verdict::Refused {
+        ingresses: second.admitted,
+        named: BTreeSet::new(),
+        text: "no".into(),
+        serves: true,
+    };
+    running.verdicts.send(verdict).unwrap();
+    let third = running.next().await;
+    assert_eq!((third.ingresses, third.quarantined, third.changed_at), (1, 1, None));
+    let codes: Vec<&str> = third.diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
+    assert!(codes.contains(&"Quarantined"), "{codes:?}");
+
+    running.writer.modify(Instant::now(), |state| {
+        let name = ObjectName::new("test", "two");
+        let mut changed = Ingress::clone(state.snapshot.ingresses.get(&name).unwrap());
+        changed.metadata.annotations = Some([("sky.uk/strip-path".to_owned(), "false".to_owned())].into());
+        state.snapshot.ingresses.insert(Arc::new(changed));
+        Change::Decisive
+    });
+    let fourth = running.next().await;
+    assert_eq!((fourth.ingresses, fourth.quarantined), (2, 0));
 }

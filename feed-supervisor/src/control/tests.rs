@@ -10,6 +10,7 @@ use feed_reconcile::host::Host;
 use feed_reconcile::nginx::{Generation, Renderer};
 use feed_reconcile::options::RouteDefaults;
 use feed_reconcile::path::RoutePath;
+use feed_reconcile::snapshot::Store;
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -60,6 +61,9 @@ fn computed(place: &Place, asked: &[Asked]) -> Computed {
     let mut renderer = Renderer::new(place.options(), RouteDefaults::default()).unwrap();
     Computed {
         rendered: Ok(renderer.update(&state).unwrap()),
+        admitted: Store::default(),
+        quarantined: 0,
+        searching: false,
         diagnostics: Arc::new(Diagnostics::new()),
         ingresses: asked.len(),
         changed_at: Some(Instant::now()),
@@ -78,6 +82,7 @@ struct Feed {
     board: Board,
     metrics: Metrics,
     computed: mpsc::Sender<Computed>,
+    verdicts: mpsc::UnboundedReceiver<Verdict>,
     ended: oneshot::Receiver<ControlError>,
     control: JoinHandle<()>,
 }
@@ -104,8 +109,10 @@ impl Feed {
         let bucket = Tokens::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(30));
         let live_file = process.nginx.files.live().to_string_lossy().into_owned();
         let commands = process.commands.clone();
+        let (judge, verdicts) = mpsc::unbounded_channel();
+        let bucket = Box::new(bucket);
         let control =
-            Control::begin(settings, found, Box::new(bucket), commands, board.clone(), live_file).unwrap();
+            Control::begin(settings, found, bucket, commands, board.clone(), judge, live_file).unwrap();
         let (computed, events) = mpsc::channel(1);
         let (_, unused) = mpsc::channel(1);
         let events = Events { computed: events, nginx: std::mem::replace(&mut process.outcomes, unused) };
@@ -114,7 +121,7 @@ impl Feed {
             let Err(error) = control.run(events).await;
             end.send(error).unwrap();
         });
-        Self { _process: process, health, board, metrics, computed, ended, control }
+        Self { _process: process, health, board, metrics, computed, verdicts, ended, control }
     }
 
     async fn ask(&self, place: &Place, asked: &[Asked]) {
@@ -192,11 +199,17 @@ async fn a_cluster_without_a_route_is_ready() {
 #[tokio::test]
 async fn a_refused_configuration_changes_nothing_and_names_the_ingress() {
     let place = Place::new();
-    let feed = Feed::start(&place).await;
+    let mut feed = Feed::start(&place).await;
     feed.ask(&place, &[ONE]).await;
     feed.serves(1).await;
+    assert!(matches!(feed.verdicts.recv().await, Some(Verdict::Taken(_))));
     feed.ask(&place, &BAD).await;
     eventually("the refusal", || !feed.problems().is_empty()).await;
+    let Some(Verdict::Refused { named, serves: true, text, .. }) = feed.verdicts.recv().await else {
+        panic!()
+    };
+    assert_eq!(named, BTreeSet::from([ObjectName::new("test", "worse")]));
+    assert!(text.starts_with("duplicate location"), "{text}");
     let problems = feed.problems();
     assert!(
         problems.starts_with("nginx refused configuration 2: duplicate location \"/bad\" in "),

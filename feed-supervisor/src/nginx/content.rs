@@ -4,12 +4,19 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use feed_reconcile::nginx::{Generation, Rendered};
+use feed_reconcile::snapshot::Store;
+use k8s_openapi::api::networking::v1::Ingress;
 
 /// A configuration's content. Equal when the files are, whatever their generations.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// Rendered by this process.
-    Rendered(Rendered),
+    Rendered {
+        /// The configuration.
+        rendered: Rendered,
+        /// The Ingresses that it was computed from.
+        ingresses: Store<Ingress>,
+    },
     /// Found on disk.
     File {
         /// The generation that is in the bytes.
@@ -23,7 +30,15 @@ impl Content {
     /// The rendered configuration, unless it was found on disk.
     pub fn rendered(&self) -> Option<&Rendered> {
         match self {
-            Self::Rendered(rendered) => Some(rendered),
+            Self::Rendered { rendered, .. } => Some(rendered),
+            Self::File { .. } => None,
+        }
+    }
+
+    /// The Ingresses that it was computed from, unless it was found on disk.
+    pub fn ingresses(&self) -> Option<&Store<Ingress>> {
+        match self {
+            Self::Rendered { ingresses, .. } => Some(ingresses),
             Self::File { .. } => None,
         }
     }
@@ -31,7 +46,7 @@ impl Content {
     /// The texts of the file with this generation, one after the other. What was found on disk keeps its own.
     pub fn parts(&self, generation: Generation) -> Box<dyn Iterator<Item = Cow<'_, str>> + '_> {
         match self {
-            Self::Rendered(rendered) => Box::new(rendered.parts(generation)),
+            Self::Rendered { rendered, .. } => Box::new(rendered.parts(generation)),
             Self::File { bytes, .. } => Box::new(std::iter::once(String::from_utf8_lossy(bytes))),
         }
     }
@@ -40,9 +55,9 @@ impl Content {
 impl PartialEq for Content {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Rendered(one), Self::Rendered(two)) => one == two,
-            (Self::Rendered(rendered), Self::File { generation, bytes })
-            | (Self::File { generation, bytes }, Self::Rendered(rendered)) => {
+            (Self::Rendered { rendered: one, .. }, Self::Rendered { rendered: two, .. }) => one == two,
+            (Self::Rendered { rendered, .. }, Self::File { generation, bytes })
+            | (Self::File { generation, bytes }, Self::Rendered { rendered, .. }) => {
                 is_same(rendered, *generation, bytes)
             }
             (

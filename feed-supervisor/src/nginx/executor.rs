@@ -111,7 +111,7 @@ impl Nginx {
                 let mut ports = self.request_ports.iter().chain([&self.status.0]);
                 ports.all(|port| listens_on(bytes, *port))
             }
-            Content::Rendered(_) => true,
+            Content::Rendered { .. } => true,
         });
         Ok(Found { confirmed, startable, named: left.named, running, last: left.last })
     }

@@ -15,6 +15,8 @@ pub struct Situation {
     pub routes: usize,
     /// Whether nginx is known to serve that one and no other.
     pub live: bool,
+    /// Whether nginx serves what was desired last.
+    pub up_to_date: bool,
     /// Whether nginx runs and serves a configuration that was confirmed, and the first one that was asked for has been
     /// dealt with.
     pub ready: bool,
@@ -61,6 +63,7 @@ impl<C: Clone + PartialEq> Apply<C> {
             confirmed: self.confirmed.as_ref().map(|version| version.generation),
             routes: self.confirmed.as_ref().map_or(0, |version| version.configuration.routes),
             live: self.live,
+            up_to_date: self.is_up_to_date(),
             ready: self.up && self.settled && self.confirmed.is_some(),
             problems: self.problems(),
         }

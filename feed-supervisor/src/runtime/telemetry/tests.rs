@@ -18,7 +18,7 @@ fn logged(format: LogFormat, verbosity: Verbosity, emit: impl FnOnce()) -> Strin
     }
     let buffer = Buffer::default();
     let writer = buffer.clone();
-    let subscriber = subscriber(Logging { format, verbosity }, move || writer.clone());
+    let subscriber = subscriber(Logging { verbosity, format }, move || writer.clone());
     tracing::subscriber::with_default(subscriber, emit);
     String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
 }

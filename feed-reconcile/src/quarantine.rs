@@ -1,0 +1,235 @@
+//! Keeping an Ingress away that nginx refuses, so that it stops nobody else's changes.
+//!
+//! The Ingress at fault is found from what differs between the last configuration that nginx took and the one it refused:
+//! where nginx names a line, among those behind that line, else among all. When these are several, half of them are held
+//! back and the rest is tried. If nginx takes the rest, the one at fault is held back, and half of them are tried next; if it
+//! does not, it is in the rest. So one in a thousand is found with some twenty configurations, and those that nginx takes
+//! serve more and more of the others' changes.
+//!
+//! An Ingress is held back by giving the computation another object in its stead: the version of it that nginx took last, or
+//! none. What it asks for counts again as soon as its author changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::Ingress;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::{Code, Diagnostic, Field};
+use crate::key::{ObjectKey, ObjectKind, ObjectName};
+use crate::snapshot::Store;
+
+/// The Ingresses that are kept away from nginx.
+#[derive(Clone, Debug, Default)]
+pub struct Quarantine {
+    /// What nginx took last was computed from these; `None` while that is not known.
+    taken: Option<Store<Ingress>>,
+    held: BTreeMap<ObjectName, Held>,
+    /// How often nginx has refused something.
+    refusals: u64,
+    /// Those that were held back at this refusal have one at fault among them, if nginx takes what is tried now.
+    guilty: Option<u64>,
+}
+
+/// An Ingress that is held back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Held {
+    /// The version that is held back.
+    refused: Arc<Ingress>,
+    /// What counts instead.
+    stand_in: Option<Arc<Ingress>>,
+    guilt: Guilt,
+}
+
+/// What is known of an Ingress that is held back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Guilt {
+    /// It may be at fault, and was held back at this refusal.
+    Suspected(u64),
+    /// Without it nginx took the rest, or would: nginx's own text.
+    Proven { text: String, named: bool },
+}
+
+/// Those that are held back because they are at fault, to be remembered by somebody who outlives the process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record(Vec<Held>);
+
+impl Quarantine {
+    /// Holds those back that were at fault when that was recorded.
+    pub fn restore(Record(held): Record) -> Self {
+        let held = held.into_iter().map(|held| (ObjectName::of(&held.refused.metadata), held)).collect();
+        Self { held, ..Self::default() }
+    }
+
+    /// What is to be remembered.
+    pub fn record(&self) -> Record {
+        Record(self.held.values().filter(|held| held.is_proven()).cloned().collect())
+    }
+
+    /// What counts of these Ingresses. An Ingress that was changed since it was held back is held back no longer.
+    pub fn admit(&mut self, ingresses: &Store<Ingress>) -> Store<Ingress> {
+        self.held.retain(|name, held| {
+            ingresses.get(name).is_some_and(|ingress| asks_for_the_same(ingress, &held.refused))
+        });
+        let mut admitted = ingresses.clone();
+        for (name, held) in &self.held {
+            match &held.stand_in {
+                Some(stand_in) => admitted.insert(Arc::clone(stand_in)),
+                None => drop(admitted.remove(name)),
+            }
+        }
+        admitted
+    }
+
+    /// nginx serves what was computed from these: more of those that are only suspected may be tried. Says whether there
+    /// were any.
+    pub fn taken(&mut self, ingresses: Store<Ingress>) -> bool {
+        self.taken = Some(ingresses);
+        let mut released = self.suspects(self.guilty);
+        if self.guilty.is_some() && released.len() > 1 {
+            released.truncate(released.len().div_ceil(2));
+        } else {
+            self.guilty = None;
+        }
+        if released.is_empty() {
+            // The guilty ones have been changed, or are gone.
+            released = self.suspects(None);
+        }
+        for name in &released {
+            self.held.remove(name);
+        }
+        !released.is_empty()
+    }
+
+    /// nginx has refused what was computed from these, with that text; `named` are the Ingresses behind the line that it
+    /// complains of, if it does of one, and `adopted` tells whose Ingresses are ours. `serves` says whether nginx serves
+    /// something else meanwhile. Says whether somebody is held back for it: with nobody to blame, trying again is all that
+    /// can be done.
+    pub fn refused(
+        &mut self,
+        ingresses: &Store<Ingress>,
+        named: &BTreeSet<ObjectName>,
+        text: &str,
+        serves: bool,
+        adopted: impl Fn(&ObjectName) -> bool,
+    ) -> bool {
+        // Whoever is tried out without a version to fall back on is not served meanwhile.
+        let may_search = self.taken.is_some() || !serves;
+        let taken = self.taken.clone().unwrap_or_default();
+        let is_new = |name: &ObjectName| {
+            let both = ingresses.get(name).zip(taken.get(name));
+            both.is_none_or(|(ingress, taken)| !asks_for_the_same(taken, ingress))
+        };
+        let is_there = |name: &ObjectName| ingresses.get(name).is_some() && adopted(name);
+        let changed = ingresses.changed(&taken).into_iter();
+        let changed: BTreeSet<ObjectName> = changed.filter(|name| is_there(name) && is_new(name)).collect();
+        let both: BTreeSet<ObjectName> = changed.intersection(named).cloned().collect();
+        let candidates = match (named.is_empty(), both.is_empty()) {
+            (true, _) if may_search => changed,
+            (true, _) => BTreeSet::new(),
+            (false, false) => both,
+            // What an Ingress refers to has changed, rather than the Ingress.
+            (false, true) => named.clone(),
+        };
+        self.refusals += 1;
+        let (guilt, guilty) = if candidates.len() == 1 {
+            (Guilt::Proven { text: text.to_owned(), named: !named.is_empty() }, None)
+        } else {
+            (Guilt::Suspected(self.refusals), Some(self.refusals))
+        };
+        self.guilty = guilty;
+        let before = self.held.len();
+        for name in candidates.iter().take(candidates.len().div_ceil(2)) {
+            if let Some(refused) = ingresses.get(name) {
+                let stand_in = taken.get(name).filter(|taken| !asks_for_the_same(taken, refused));
+                let held =
+                    Held { refused: Arc::clone(refused), stand_in: stand_in.cloned(), guilt: guilt.clone() };
+                self.held.insert(name.clone(), held);
+            }
+        }
+        self.held.len() > before
+    }
+
+    /// Tries those again of which nginx named no line: what it complained of may have been something else, such as a
+    /// limit of the machine. Says whether there were any.
+    pub fn doubt(&mut self) -> bool {
+        let mut doubted = false;
+        for held in self.held.values_mut() {
+            if matches!(held.guilt, Guilt::Proven { named: false, .. }) {
+                held.guilt = Guilt::Suspected(self.refusals);
+                doubted = true;
+            }
+        }
+        doubted
+    }
+
+    /// The Ingresses that are held back because they are at fault.
+    pub fn quarantined(&self) -> impl Iterator<Item = &ObjectName> {
+        self.held.iter().filter(|(_, held)| held.is_proven()).map(|(name, _)| name)
+    }
+
+    /// Whether somebody innocent may be held back, while the one at fault is searched for.
+    pub fn is_searching(&self) -> bool {
+        self.held.values().any(|held| !held.is_proven())
+    }
+
+    /// Those that were held back at that refusal, or at any.
+    fn suspects(&self, refusal: Option<u64>) -> Vec<ObjectName> {
+        let is_suspect = |held: &Held| match held.guilt {
+            Guilt::Suspected(at) => refusal.is_none_or(|refusal| refusal == at),
+            Guilt::Proven { .. } => false,
+        };
+        self.held.iter().filter(|(_, held)| is_suspect(held)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What the authors of those that are held back have to know.
+    pub fn diagnostics(&self) -> impl Iterator<Item = Diagnostic> {
+        self.held.iter().map(|(name, held)| held.diagnostic(name))
+    }
+}
+
+impl Held {
+    fn is_proven(&self) -> bool {
+        matches!(self.guilt, Guilt::Proven { .. })
+    }
+
+    fn diagnostic(&self, name: &ObjectName) -> Diagnostic {
+        let served = match self.stand_in {
+            Some(_) => "its last version that nginx took is served instead",
+            None => "it is not served",
+        };
+        let (code, message, help) = match &self.guilt {
+            Guilt::Proven { text, .. } => (
+                Code::Quarantined,
+                format!("nginx refuses what comes of this Ingress, so {served}; nginx says: {text}"),
+                "Change the Ingress: it is tried again then.",
+            ),
+            Guilt::Suspected(_) => (
+                Code::HeldBack,
+                format!(
+                    "nginx has refused a change, and it may be this Ingress's; until that is known, {served}."
+                ),
+                "Wait: what is at fault is found by trying.",
+            ),
+        };
+        Diagnostic {
+            object: ObjectKey { kind: ObjectKind::Ingress, name: name.clone() },
+            field: Field::default(),
+            code,
+            message,
+            help: Some(help.to_owned()),
+            related: None,
+        }
+    }
+}
+
+/// Whether two versions of an Ingress differ in nothing that nginx's configuration is made from.
+fn asks_for_the_same(one: &Ingress, other: &Ingress) -> bool {
+    std::ptr::eq(one, other)
+        || (one.spec == other.spec
+            && one.metadata.annotations == other.metadata.annotations
+            && one.metadata.creation_timestamp == other.metadata.creation_timestamp)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use proptest::prelude::*;
+
+use super::*;
+
+/// An Ingress whose content is that text.
+fn ingress(name: &str, content: &str) -> Arc<Ingress> {
+    Arc::new(Ingress {
+        metadata: ObjectMeta {
+            namespace: Some("test".into()),
+            name: Some(name.into()),
+            annotations: Some([("content".to_owned(), content.to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        ..Ingress::default()
+    })
+}
+
+fn store(ingresses: &[(&str, &str)]) -> Store<Ingress> {
+    ingresses.iter().map(|(name, content)| ingress(name, content)).collect()
+}
+
+fn name(name: &str) -> ObjectName {
+    ObjectName::new("test", name)
+}
+
+fn contents(ingresses: &Store<Ingress>) -> Vec<(String, String)> {
+    let content = |ingress: &Ingress| ingress.metadata.annotations.as_ref().unwrap()["content"].clone();
+    ingresses.iter().map(|(name, ingress)| (name.name.to_string(), content(ingress))).collect()
+}
+
+fn named(names: &[&str]) -> BTreeSet<ObjectName> {
+    names.iter().map(|it| name(it)).collect()
+}
+
+/// What nginx says.
+const TEXT: &str = "[emerg] no";
+
+/// Plays nginx, which refuses whatever holds one of these contents, until nothing is tried any more. Says how many
+/// configurations were tried, and what is served.
+fn settle(quarantine: &mut Quarantine, wanted: &Store<Ingress>, bad: &[&str]) -> (usize, Store<Ingress>) {
+    let mut served = quarantine.taken.clone().unwrap_or_default();
+    for tries in 1..200 {
+        let tried = quarantine.admit(wanted);
+        let refused = contents(&tried).iter().any(|(_, content)| bad.contains(&content.as_str()));
+        let goes_on = if refused {
+            quarantine.refused(&tried, &BTreeSet::new(), TEXT, false, |_| true)
+        } else {
+            served = tried.clone();
+            quarantine.taken(tried)
+        };
+        if !goes_on {
+            return (tries, served);
+        }
+    }
+    panic!("there is no end to it: {quarantine:?}");
+}
+
+#[test]
+fn what_nginx_names_is_held_back_at_its_last_version_or_out() {
+    let mut quarantine = Quarantine::default();
+    assert!(!quarantine.taken(store(&[("a", "1"), ("b", "1")])));
+    let tried = store(&[("a", "2"), ("b", "2"), ("c", "1")]);
+    assert!(quarantine.refused(&tried, &named(&["a"]), TEXT, true, |_| true));
+    assert_eq!(contents(&quarantine.admit(&tried)), contents(&store(&[("a", "1"), ("b", "2"), ("c", "1")])));
+    assert!(quarantine.refused(&tried, &named(&["c"]), TEXT, true, |_| true));
+    assert_eq!(contents(&quarantine.admit(&tried)), contents(&store(&[("a", "1"), ("b", "2")])));
+    assert_eq!(quarantine.quarantined().cloned().collect::<BTreeSet<_>>(), named(&["a", "c"]));
+
+    let messages: Vec<String> = quarantine.diagnostics().map(|diagnostic| diagnostic.message).collect();
+    assert!(messages[0].contains("its last version that nginx took is served instead"), "{messages:?}");
+    assert!(messages[1].contains("it is not served; nginx says: [emerg] no"), "{messages:?}");
+}
+
+#[test]
+fn it_is_tried_again_when_it_changes_and_forgotten_when_it_goes() {
+    let mut quarantine = Quarantine::default();
+    assert!(quarantine.refused(&store(&[("a", "bad"), ("b", "bad")]), &named(&["a"]), TEXT, true, |_| true));
+    assert!(quarantine.refused(&store(&[("b", "bad")]), &named(&["b"]), TEXT, true, |_| true));
+    let relabelled = {
+        let mut changed = Ingress::clone(&ingress("a", "bad"));
+        changed.metadata.labels = Some([("label".to_owned(), "new".to_owned())].into());
+        [Arc::new(changed), ingress("b", "bad")].into_iter().collect()
+    };
+    assert!(quarantine.admit(&relabelled).is_empty(), "a label is not what nginx refuses");
+    assert_eq!(contents(&quarantine.admit(&store(&[("a", "mended")]))), contents(&store(&[("a", "mended")])));
+    assert_eq!(quarantine.diagnostics().count(), 0);
+}
+
+#[test]
+fn an_ingress_that_did_not_change_is_taken_out_when_nginx_names_it() {
+    let mut quarantine = Quarantine::default();
+    let all = store(&[("a", "1"), ("b", "1")]);
+    quarantine.taken(all.clone());
+    assert!(quarantine.refused(&all, &named(&["a"]), TEXT, true, |_| true));
+    assert_eq!(contents(&quarantine.admit(&all)), contents(&store(&[("b", "1")])));
+}
+
+#[test]
+fn nobody_is_blamed_for_what_nobody_changed() {
+    let mut quarantine = Quarantine::default();
+    let all = store(&[("a", "1"), ("other", "1")]);
+    quarantine.taken(all.clone());
+    assert!(!quarantine.refused(&all, &BTreeSet::new(), TEXT, true, |_| true));
+    let tried = store(&[("a", "1"), ("other", "2")]);
+    assert!(
+        !quarantine.refused(&tried, &BTreeSet::new(), TEXT, true, |it| *it != name("other")),
+        "not adopted"
+    );
+    assert_eq!(contents(&quarantine.admit(&tried)), contents(&tried));
+}
+
+#[test]
+fn one_of_a_thousand_is_found_in_some_twenty_tries() {
+    let names: Vec<String> = (0..1000).map(|number| format!("i{number:04}")).collect();
+    for bad in [0, 1, 499, 500, 998, 999] {
+        let wanted: Store<Ingress> = names
+            .iter()
+            .enumerate()
+            .map(|(number, name)| ingress(name, if number == bad { "bad" } else { "good" }))
+            .collect();
+        let mut quarantine = Quarantine::default();
+        let (tries, served) = settle(&mut quarantine, &wanted, &["bad"]);
+        assert_eq!(served.len(), 999);
+        assert_eq!(quarantine.quarantined().collect::<Vec<_>>(), [&name(&names[bad])]);
+        assert!(tries <= 22, "{tries} tries for number {bad}");
+    }
+}
+
+#[test]
+fn those_without_a_line_are_tried_again_when_asked() {
+    let mut quarantine = Quarantine::default();
+    let wanted = store(&[("a", "1"), ("b", "1"), ("c", "bad")]);
+    // For some time nginx refuses everything: it has no more files, say.
+    settle(&mut quarantine, &wanted, &["1", "bad"]);
+    assert_eq!(quarantine.quarantined().count(), 3);
+    assert!(quarantine.doubt());
+    let (_, served) = settle(&mut quarantine, &wanted, &["bad"]);
+    assert_eq!(contents(&served), contents(&store(&[("a", "1"), ("b", "1")])));
+    assert_eq!(quarantine.quarantined().cloned().collect::<BTreeSet<_>>(), named(&["c"]));
+
+    quarantine.refused(&store(&[("d", "bad")]), &named(&["d"]), TEXT, true, |_| true);
+    quarantine.doubt();
+    assert_eq!(
+        quarantine.quarantined().cloned().collect::<BTreeSet<_>>(),
+        named(&["d"]),
+        "nginx named its line"
+    );
+}
+
+#[test]
+fn nobody_is_tried_out_who_would_not_be_served_meanwhile() {
+    let wanted = store(&[("a", "1"), ("b", "bad")]);
+    let mut restarted = Quarantine::default();
+    assert!(!restarted.refused(&wanted, &BTreeSet::new(), TEXT, true, |_| true));
+    assert!(
+        restarted.refused(&wanted, &named(&["b"]), TEXT, true, |_| true),
+        "but what nginx names is known"
+    );
+    assert!(!restarted.is_searching());
+    let mut fresh = Quarantine::default();
+    assert!(fresh.refused(&wanted, &BTreeSet::new(), TEXT, false, |_| true));
+    assert!(fresh.is_searching());
+}
+
+#[test]
+fn a_record_outlives_the_process() {
+    let mut quarantine = Quarantine::default();
+    quarantine.taken(store(&[("a", "1"), ("b", "1")]));
+    let wanted = store(&[("a", "bad"), ("b", "2")]);
+    let (_, served) = settle(&mut quarantine, &wanted, &["bad"]);
+    let json = serde_json::to_string(&quarantine.record()).unwrap();
+    let mut restored = Quarantine::restore(serde_json::from_str(&json).unwrap());
+    assert_eq!(restored.record(), quarantine.record());
+    assert_eq!(contents(&restored.admit(&wanted)), contents(&served));
+    assert_eq!(contents(&served), contents(&store(&[("a", "1"), ("b", "2")])));
+}
+
+proptest! {
+    #[test]
+    fn everybody_but_the_culprits_is_served(
+        versions in prop::collection::vec((any::<bool>(), prop::sample::select(vec!["1", "2", "bad", "worse"])), 1..40)
+    ) {
+        let names: Vec<String> = (0..versions.len()).map(|number| format!("i{number:02}")).collect();
+        let before: Store<Ingress> =
+            versions.iter().zip(&names).filter(|((known, _), _)| *known).map(|(_, name)| ingress(name, "1")).collect();
+        let wanted: Store<Ingress> =
+            versions.iter().zip(&names).map(|((_, content), name)| ingress(name, content)).collect();
+        let mut quarantine = Quarantine::default();
+        quarantine.taken(before.clone());
+        let (_, served) = settle(&mut quarantine, &wanted, &["bad", "worse"]);
+        for ((known, content), it) in versions.iter().zip(&names) {
+            let is_bad = ["bad", "worse"].contains(content);
+            let expected = match (is_bad, known) {
+                (false, _) => Some(*content),
+                (true, true) => Some("1"),
+                (true, false) => None,
+            };
+            let served = served.get(&name(it)).map(|ingress| ingress.metadata.annotations.as_ref().unwrap()["content"].clone());
+            prop_assert_eq!(served.as_deref(), expected);
+        }
+        let culprits = versions.iter().filter(|(_, content)| ["bad", "worse"].contains(content)).count();
+        prop_assert_eq!(quarantine.quarantined().count(), culprits);
+    }
+}

@@ -1,0 +1,118 @@
+//! An Ingress that nginx refuses is kept away, and everybody else's changes go on.
+
+use feed_tests::{ControlPlane, Feed, NginxBinary, eventually};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::{FILE, routes, serving_a};
+use crate::world::{World, manifest, route};
+
+/// With buckets of this size nginx refuses a long host, without saying where it stands.
+const SMALL_BUCKETS: [&str; 2] = ["--nginx-server-names-hash-bucket-size", "64"];
+
+const LONG: &str = "a-label-of-some-forty-characters-to-fill-it.another-label-of-the-same-sort.test";
+
+async fn wait_quarantined(feed: &Feed, name: &str) -> Value {
+    eventually("the Ingress at fault is found, and no other", async || {
+        let status = feed.status().await;
+        let quarantine = |it: &&Value| ["Quarantined", "HeldBack"].contains(&it["code"].as_str().unwrap());
+        let held: Vec<Value> =
+            status["diagnostics"].as_array().unwrap().iter().filter(quarantine).cloned().collect();
+        match &held[..] {
+            [one]
+                if one["code"] == "Quarantined"
+                    && one["object"]["name"].as_str().unwrap().ends_with(name) =>
+            {
+                Ok(one.clone())
+            }
+            _ => Err(format!("{held:?}")),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_one_at_fault_is_found_without_a_line_and_the_others_are_served() {
+    for nginx in NginxBinary::all() {
+        let world = World::start().await;
+        let mut feed = serving_a(&nginx, &world).flag(SMALL_BUCKETS[0], SMALL_BUCKETS[1]).ready().await;
+        let hosts = ["b.test", "c.test", "d.test", "e.test", "f.test"];
+        let mut wanted = vec![("a.test", "b"), (LONG, "b")];
+        wanted.extend(hosts.iter().map(|host| (*host, "b")));
+        feed.write_manifest(FILE, &routes(&world, &wanted));
+        let diagnostic = wait_quarantined(&feed, LONG).await;
+        assert!(
+            diagnostic["message"].as_str().unwrap().contains("server_names_hash"),
+            "nginx's words: {diagnostic}"
+        );
+        for host in ["a.test"].iter().chain(&hosts) {
+            feed.wait_served_by("b", host, "/").await;
+        }
+        assert_eq!(feed.get(LONG, "/").await.status, 404);
+        assert_eq!(feed.metric("feed_ingress_quarantined_ingresses").await, Some(1.0));
+        eventually("it is healthy", async || match feed.admin("/health").await.unwrap() {
+            health if health.status == 200 => Ok(()),
+            health => Err(health.text()),
+        })
+        .await;
+
+        eventually("all of it is confirmed", async || {
+            let routes = feed.metric("feed_ingress_configuration_routes").await;
+            if routes == Some(6.0) { Ok(()) } else { Err(format!("{routes:?}")) }
+        })
+        .await;
+
+        // A restart knows, and goes on without a reload.
+        let configuration = feed.configuration();
+        feed.kill();
+        feed.start();
+        feed.wait_ready().await;
+        wait_quarantined(&feed, LONG).await;
+        assert_eq!(feed.configuration(), configuration);
+        assert_eq!(feed.metric("feed_ingress_reloads").await, Some(0.0));
+
+        wanted[1].0 = "short.test";
+        feed.write_manifest(FILE, &routes(&world, &wanted));
+        feed.wait_served_by("b", "short.test", "/").await;
+        assert_eq!(feed.metric("feed_ingress_quarantined_ingresses").await, Some(0.0));
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_begins_is_ready_when_all_but_the_one_at_fault_are_served() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let world = World::start().await;
+    let hosts = [("a.test", "a"), (LONG, "b"), ("b.test", "b"), ("c.test", "c")];
+    let feed = serving_a(&nginx, &world).manifest(FILE, &routes(&world, &hosts));
+    let feed = feed.flag(SMALL_BUCKETS[0], SMALL_BUCKETS[1]).ready().await;
+    wait_quarantined(&feed, LONG).await;
+    for (host, backend) in [("a.test", "a"), ("b.test", "b"), ("c.test", "c")] {
+        assert_eq!(feed.get(host, "/").await.echo().backend, backend);
+    }
+}
+
+#[tokio::test]
+async fn the_last_version_that_nginx_took_stays_and_an_event_says_so() {
+    let (Some(nginx), Some(control_plane)) = (NginxBinary::newer(), ControlPlane::shared().await) else {
+        return;
+    };
+    let world = World::start().await;
+    let namespace = control_plane.namespace().await;
+    let class = namespace.name();
+    let mut objects = world.services();
+    objects.push(route("changing", class, "a.test", "a"));
+    namespace.apply(&manifest(&objects));
+    let feed = Feed::builder(&nginx).kubernetes(&namespace).flag(SMALL_BUCKETS[0], SMALL_BUCKETS[1]);
+    let mut feed = feed.flag("--nginx-update-burst", "100").ready().await;
+    namespace.apply(&manifest(&[route("changing", class, LONG, "b"), route("other", class, "b.test", "b")]));
+    wait_quarantined(&feed, "changing").await;
+    feed.wait_served_by("b", "b.test", "/").await;
+    feed.wait_served_by("a", "a.test", "/").await;
+    eventually("kubectl shows it", async || {
+        let described = namespace.kubectl(&["describe", "ingress", "changing"], "");
+        if described.contains("Quarantined") { Ok(()) } else { Err(described) }
+    })
+    .await;
+    feed.signal(Signal::SIGTERM);
+    assert!(feed.wait_exit(std::time::Duration::from_secs(20)).await.success());
+}
