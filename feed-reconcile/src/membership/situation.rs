@@ -97,7 +97,9 @@ impl<K> Problem<K> {
         match self {
             Self::ListOutdated(_) | Self::Unseen(..) | Self::Outdated(..) | Self::Stuck(..) => false,
             Self::TooFew { is_ready, .. } => !is_ready,
-            Self::Searching(_) | Self::Settling(..) | Self::Overdue(..) | Self::Leaving => true,
+            Self::Waiting | Self::Searching(_) | Self::Settling(..) | Self::Overdue(..) | Self::Leaving => {
+                true
+            }
         }
     }
 
