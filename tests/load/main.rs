@@ -4,6 +4,7 @@
 
 mod burst;
 mod reloads;
+mod rolling;
 
 use feed_tests::{Backend, Feed};
 use serde_json::{Value, json};

@@ -13,6 +13,7 @@
 
 mod aws;
 mod backend;
+mod balancer;
 mod client;
 mod control_plane;
 mod crossplane;
@@ -35,6 +36,7 @@ mod tools;
 
 pub use aws::AwsEmulator;
 pub use backend::{Backend, Echo};
+pub use balancer::TcpBalancer;
 pub use client::{Begun, Connection, Request, Response};
 pub use control_plane::{ControlPlane, Namespace};
 pub use crossplane::{Crossplane, Directive};

@@ -59,10 +59,15 @@ impl Page {
     pub(super) fn situation(&mut self, situation: &Situation<String>) {
         self.metrics.frontends(situation.attached, situation.expected);
         self.health.report("frontends", condition(&situation.problems));
-        let extraordinary = situation.problems.iter().filter(|problem| !problem.is_ordinary());
-        let problems: Vec<String> = extraordinary.map(ToString::to_string).collect();
-        warn_of_new(&problems, &self.problems);
-        self.problems = problems;
+        let (bad, passing): (Vec<_>, Vec<_>) =
+            situation.problems.iter().filter(|it| !it.is_ordinary()).partition(|it| it.is_unhealthy());
+        let [bad, passing] =
+            [bad, passing].map(|them| them.iter().map(ToString::to_string).collect::<Vec<_>>());
+        warn_of_new(&bad, &self.problems);
+        for sentence in passing.iter().filter(|sentence| !self.problems.contains(sentence)) {
+            info!("{sentence}");
+        }
+        self.problems = bad.into_iter().chain(passing).collect();
         for member in &situation.members {
             self.log(member);
         }

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::executor::{Mode, Nginx};
 use super::files::FilesError;
 use super::master::MasterError;
+use crate::metrics::StubStatus;
 
 /// How often is looked whether requests are still under way.
 const POLL: Duration = Duration::from_millis(50);
 
 /// How long nginx may take to end at once.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long requests may come on connections that are there already, without a moment in which none is under way.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// Why nginx cannot be ended.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,26 @@ pub enum LeaveError {
     /// It does not end.
     #[error("nginx has not ended within {PATIENCE:?}")]
     Stubborn,
+}
+
+/// Whether clients go on sending requests on connections that they have.
+#[derive(Debug, Default)]
+struct HeldConnections {
+    /// When it was looked first, and how many requests had not been the first of their connection.
+    since: Option<(Instant, i128)>,
+}
+
+impl HeldConnections {
+    /// Takes in a moment in which requests were under way. A question of ours is the first of its connection.
+    fn are_busy(&mut self, status: &StubStatus, now: Instant) -> bool {
+        let later_requests = i128::from(status.requests) - i128::from(status.accepts);
+        let (since, before) = *self.since.get_or_insert((now, later_requests));
+        if now < since + BUSY {
+            return false;
+        }
+        self.since = Some((now, later_requests));
+        later_requests > before
+    }
 }
 
 impl Nginx {
@@ -61,9 +85,11 @@ impl Nginx {
 
     /// Waits until nginx handles no request but ours.
     ///
-    /// A worker that was killed has left its requests in nginx's counters for ever; then nothing is waited for here:
-    /// a quitting nginx finishes its requests as well, it only takes no new ones.
+    /// A quitting nginx finishes its requests as well, it only takes no new ones. So nothing is waited for here where there
+    /// is no end to it: a worker that was killed has left its requests in nginx's counters for ever; and load balancers that
+    /// pass connections on, rather than requests, leave clients the connections that they have.
     pub async fn requests_done(&self) {
+        let mut held = HeldConnections::default();
         while let Some(master) = self.master() {
             if self.follower.has_lost_a_worker(master.pid()) {
                 warn!(
@@ -73,6 +99,12 @@ impl Nginx {
             }
             match self.status.stub_status().await {
                 Ok(status) if status.reading + status.writing <= 1 => return,
+                Ok(status) if held.are_busy(&status, Instant::now()) => {
+                    info!(
+                        "Clients go on sending requests on connections that they have: nginx will tell them to leave."
+                    );
+                    return;
+                }
                 Ok(_) => sleep(POLL).await,
                 Err(error) => {
                     warn!(%error, "Not waiting for requests.");
@@ -84,5 +116,34 @@ impl Nginx {
 
     fn master(&self) -> Option<std::sync::Arc<super::master::Master>> {
         self.known.borrow().master.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks every second; each look is a request of its own on a connection of its own.
+    fn is_busy(moments: &[(u64, u64)]) -> bool {
+        let (start, mut held) = (Instant::now(), HeldConnections::default());
+        moments.iter().zip(1..).any(|((accepts, requests), second)| {
+            let (accepts, requests) = (accepts + second, requests + second);
+            let status = StubStatus { accepts, handled: accepts, requests, ..StubStatus::default() };
+            held.are_busy(&status, start + Duration::from_secs(second))
+        })
+    }
+
+    #[test]
+    fn requests_on_connections_that_are_there_have_no_end() {
+        for (moments, expected, why) in [
+            (&[(10, 50), (10, 50), (10, 50), (10, 50)][..], false, "a long request"),
+            (&[(10, 50), (11, 51), (12, 52), (13, 53)], false, "new connections"),
+            (&[(10, 50), (11, 50), (12, 50), (13, 50)], false, "connections without a request"),
+            (&[(10, 50), (10, 60)], false, "not long enough"),
+            (&[(10, 50), (10, 60), (10, 70)], true, "connections that are held"),
+            (&[(10, 50), (10, 50), (10, 50), (10, 60), (10, 70)], true, "such that begin later"),
+        ] {
+            assert_eq!(is_busy(moments), expected, "{why}");
+        }
     }
 }
