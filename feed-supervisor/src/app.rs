@@ -1,5 +1,6 @@
 //! Wiring: everything that is spawned is spawned here, and here is the order in which the process begins and ends.
 
+mod certificates;
 mod frontends;
 mod leave;
 mod prepare;
@@ -20,7 +21,8 @@ use tracing::warn;
 use self::prepare::{Prepared, Requests};
 use self::tasks::Tasks;
 use crate::board::{Board, NginxPage};
-use crate::compute::{self, ComputeError};
+use crate::certificates::default_pair::PairError;
+use crate::compute::{self, ComputeError, Surroundings};
 use crate::config::{Config, ReloadConfig};
 use crate::control::{Control, ControlError, Events};
 use crate::events;
@@ -58,6 +60,8 @@ pub enum AppError {
     Observed(#[from] ObservedError),
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    #[error(transparent)]
+    DefaultPair(#[from] PairError),
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
@@ -100,7 +104,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 }
 
 async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Result<(), AppError> {
-    let mut prepared = Prepared::new(&config).await?;
+    let mut prepared = Box::pin(Prepared::new(&config)).await?;
     let frontend = frontends::open(&config, &mut prepared.metrics).await;
     let nginx = Arc::clone(&prepared.nginx);
     let (health, metrics) = (prepared.health.clone(), prepared.ingress_metrics.clone());
@@ -177,6 +181,7 @@ impl Serving {
             pusher,
             requests,
             recipe,
+            default_pair,
             source,
             lock,
         } = prepared;
@@ -209,6 +214,8 @@ impl Serving {
             let reader = requests::follow(log, traffic, nginx.known.subscribe(), health.clone());
             tasks.spawn("the reader of nginx's log of requests", reader);
         }
+        let default_pair = default_pair.map(|pair| certificates::follow(pair, config, &health, tasks));
+        let surroundings = Surroundings { nginx: known_options, default_pair, traffic };
         let client = source.client();
         let reader = source.spawn(tasks);
         if let Some(client) = client.clone() {
@@ -223,7 +230,7 @@ impl Serving {
         ));
         tasks.spawn(
             "the computation of nginx's configuration",
-            compute::run(reader, recipe, traffic, known_options, config.resync_period, heard, computed),
+            compute::run(reader, recipe, surroundings, config.resync_period, heard, computed),
         );
 
         let (commands, given) = mpsc::unbounded_channel();

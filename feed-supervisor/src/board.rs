@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 pub use self::page::NginxPage;
+use crate::certificates::overview::Entry;
 use crate::compute::Computed;
 use crate::metrics::IngressMetrics;
 use crate::nginx::content::Content;
@@ -43,6 +44,7 @@ struct Shown {
     searching: bool,
     /// Whether what is served was computed while that was so.
     incomplete: bool,
+    certificates: Arc<[Entry]>,
     problems: Vec<String>,
     /// The newest first.
     history: VecDeque<Past>,
@@ -111,6 +113,9 @@ impl Board {
         let mut shown = self.shown();
         shown.ingresses = computed.ingresses;
         shown.searching = computed.searching;
+        shown.certificates = Arc::clone(&computed.certificates);
+        drop(shown);
+        self.metrics.certificates(&computed.certificates);
     }
 
     /// Counts a reload that begins.

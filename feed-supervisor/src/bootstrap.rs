@@ -59,6 +59,7 @@ pub fn bootstrap(config: &NginxConfig) -> Result<FirstConfiguration, BootstrapEr
     }
     if let Some((header, bytes)) = files.left()?.confirmed
         && listens_on(&bytes, config.status_port())
+        && files.has_certificates_of(&bytes)
     {
         files.name(header.generation)?;
         return Ok(FirstConfiguration::Confirmed(header.generation));
@@ -66,7 +67,7 @@ pub fn bootstrap(config: &NginxConfig) -> Result<FirstConfiguration, BootstrapEr
     // Which nginx will read it does not matter to this little.
     let facts = NginxFacts { ipv6: has_ipv6(), ..NginxFacts::default() };
     let rendered = nginx::bootstrap(&config.options(facts))?;
-    files.write(Generation(0), rendered.parts(Generation(0)))?;
+    files.write(Generation(0), rendered.parts(Generation(0)), rendered.certificates())?;
     files.name(Generation(0))?;
     Ok(FirstConfiguration::StatusPort)
 }

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use feed_reconcile::diagnostic::{Diagnostic, Diagnostics, Field, Severity};
 use feed_reconcile::key::{ObjectKey, ObjectKind};
 use feed_reconcile::reconcile::reconcile;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::certificates::examiner::Examiner;
 use crate::config::{CheckConfig, CheckOutput};
 use crate::runtime::source::manifests::locator::Location;
 use crate::runtime::source::manifests::{Loaded, ManifestError};
@@ -43,7 +45,9 @@ struct Finding<'a> {
 /// Prints what is wrong with the manifests of a directory.
 pub fn check(config: &CheckConfig, out: &mut impl Write) -> Result<Counts, CheckError> {
     let loaded = Loaded::read(&config.manifests)?;
-    let reconciled = reconcile(&loaded.snapshot, &config.options);
+    let mut snapshot = loaded.snapshot.clone();
+    Examiner::default().examine(&mut snapshot, &config.options, Timestamp::now());
+    let reconciled = reconcile(&snapshot, &config.options);
     let diagnostics: Diagnostics = loaded.diagnostics.union(&reconciled.diagnostics).cloned().collect();
     let findings = locate(&loaded, &diagnostics);
     let counts = count(&diagnostics);

@@ -18,14 +18,24 @@ use feed_reconcile::nginx::{Rendered, Renderer, TemplateError};
 use feed_reconcile::options::{NginxOptions, Options};
 use feed_reconcile::quarantine::Quarantine;
 use feed_reconcile::snapshot::{ClusterSnapshot, Store};
+use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use self::records::Records;
+use crate::certificates::default_pair::DefaultPair;
+use crate::certificates::examiner::Examiner;
+use crate::certificates::overview::Entry;
 use crate::runtime::source::{SourceReader, SourceState};
 use crate::traffic::Traffic;
+
+/// For how long at most nothing is computed: the clock by which certificates begin and end may be set.
+const LONGEST_REST: Duration = Duration::from_hours(1);
+
+/// A certificate is valid during all of its last second.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Why nothing can be computed.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +74,8 @@ pub struct Computed {
     pub searching: bool,
     /// How many Ingresses are adopted.
     pub ingresses: usize,
+    /// The certificates in use.
+    pub certificates: Arc<[Entry]>,
     /// When the oldest change was seen that is in it; `None` when nothing has changed.
     pub changed_at: Option<Instant>,
 }
@@ -120,6 +132,17 @@ impl Recipe {
     }
 }
 
+/// What a configuration is computed from beside the cluster's objects.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// What the machine and the nginx on it can do.
+    pub nginx: watch::Receiver<Option<NginxOptions>>,
+    /// The default certificate, where there is TLS.
+    pub default_pair: Option<watch::Receiver<DefaultPair>>,
+    /// Who counts requests, if they are counted.
+    pub traffic: Option<Traffic>,
+}
+
 /// Keeps what was computed before, so that a change costs no more than what it touches.
 struct Engine {
     recipe: Recipe,
@@ -127,25 +150,45 @@ struct Engine {
     renderer: Renderer,
     quarantine: Quarantine,
     records: Records,
+    examiner: Examiner,
+    /// When a certificate begins or ends to be valid.
+    look_again_at: Option<Timestamp>,
 }
 
 impl Engine {
     fn new(recipe: Recipe, nginx: NginxOptions) -> Result<Self, TemplateError> {
         let (reconciler, renderer) = (Reconciler::new(recipe.options.clone()), recipe.renderer(nginx)?);
         let (records, record) = Records::open(recipe.records.clone());
-        Ok(Self { recipe, reconciler, renderer, quarantine: Quarantine::restore(record), records })
+        Ok(Self {
+            recipe,
+            reconciler,
+            renderer,
+            quarantine: Quarantine::restore(record),
+            records,
+            examiner: Examiner::default(),
+            look_again_at: None,
+        })
     }
 
     /// Forgets what was computed, but not what nginx thinks of it.
     fn renew(&mut self, nginx: NginxOptions) -> Result<(), TemplateError> {
         self.renderer = self.recipe.renderer(nginx)?;
+        self.examiner = Examiner::default();
         self.reconciler = Reconciler::new(self.recipe.options.clone());
         Ok(())
     }
 
-    fn update(&mut self, state: &SourceState, traffic: Option<&Traffic>) -> Computed {
+    fn update(
+        &mut self,
+        state: &SourceState,
+        default_pair: Option<&DefaultPair>,
+        traffic: Option<&Traffic>,
+    ) -> Computed {
         let ingresses = self.quarantine.admit(&state.snapshot.ingresses);
-        let snapshot = ClusterSnapshot { ingresses, ..state.snapshot.clone() };
+        let mut snapshot = ClusterSnapshot { ingresses, ..state.snapshot.clone() };
+        let options = &self.recipe.options;
+        self.look_again_at = self.examiner.examine(&mut snapshot, options, Timestamp::now());
+        snapshot.default_certificate = default_pair.map(|pair| pair.certificate.pair.clone());
         let reconciled = self.reconciler.update(&snapshot);
         if let Some(traffic) = traffic {
             traffic.declare(&reconciled.state);
@@ -161,6 +204,11 @@ impl Engine {
             quarantined: self.quarantine.quarantined().count(),
             searching: self.quarantine.is_searching(),
             ingresses: reconciled.state.ingresses.len(),
+            certificates: default_pair
+                .map(DefaultPair::entry)
+                .into_iter()
+                .chain(self.examiner.entries())
+                .collect(),
             changed_at: state.changed_at,
         }
     }
@@ -176,33 +224,43 @@ impl Engine {
             }
         }
     }
+
+    /// How long nothing can change by itself.
+    fn rests_for(&self) -> Duration {
+        let until = self.look_again_at.map(|at| at.duration_since(Timestamp::now()));
+        until
+            .map_or(LONGEST_REST, |until| Duration::try_from(until).unwrap_or_default() + A_MOMENT)
+            .min(LONGEST_REST)
+    }
 }
 
-/// Computes a configuration whenever the cluster's state, what is known of nginx, or what nginx thinks of an Ingress has
-/// changed; and every `resync_period` all of it anew. Nothing is computed before the cluster and nginx are known. Who
+/// Computes a configuration whenever the cluster's state, what it is computed from beside that, or what nginx thinks of an
+/// Ingress has changed; and every `resync_period` all of it anew. Nothing is computed before the cluster and nginx are known. Who
 /// counts requests is told what is declared before it can be served.
 pub async fn run(
     mut source: SourceReader,
     recipe: Recipe,
-    traffic: Option<Traffic>,
-    mut nginx: watch::Receiver<Option<NginxOptions>>,
+    surroundings: Surroundings,
     resync_period: Duration,
     mut verdicts: mpsc::UnboundedReceiver<Verdict>,
     computed: mpsc::Sender<Computed>,
 ) -> Result<Infallible, ComputeError> {
+    let Surroundings { mut nginx, mut default_pair, traffic } = surroundings;
     let mut resync = interval_at(Instant::now() + resync_period, resync_period);
     resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut options = known(&mut nginx).await?;
     let mut state = source.changed().await;
     let mut engine = Engine::new(recipe, options.clone())?;
     loop {
+        let pair = default_pair.as_mut().map(|pair| pair.borrow_and_update().clone());
         let traffic = traffic.clone();
-        let update = move || (engine.update(&state, traffic.as_ref()), state, engine);
+        let update = move || (engine.update(&state, pair.as_ref(), traffic.as_ref()), state, engine);
         let updated = spawn_blocking(update).await.map_err(|error| ComputeError::Failed(error.into()))?;
         let result;
         (result, state, engine) = updated;
         computed.send(result).await.map_err(|_| ComputeError::Unheard)?;
         state.changed_at = None;
+        let rest = engine.rests_for();
         tokio::select! {
             newer = source.changed() => state = newer,
             changed = known_differently(&mut nginx, &options) => {
@@ -214,7 +272,16 @@ pub async fn run(
                 engine.renew(options.clone())?;
                 engine.quarantine.doubt();
             }
+            changed = replaced(default_pair.as_mut()) => changed?,
+            () = sleep(rest) => {}
         }
+    }
+}
+
+async fn replaced(pair: Option<&mut watch::Receiver<DefaultPair>>) -> Result<(), ComputeError> {
+    match pair {
+        Some(pair) => pair.changed().await.map_err(|_| ComputeError::Unheard),
+        None => std::future::pending().await,
     }
 }
 

@@ -7,6 +7,8 @@ pub mod board;
 #[cfg(feature = "ingress")]
 pub mod bootstrap;
 #[cfg(feature = "ingress")]
+pub mod certificates;
+#[cfg(feature = "ingress")]
 pub mod check;
 #[cfg(feature = "ingress")]
 pub mod cli;

@@ -27,10 +27,13 @@
 //! | `ingress_request_duration_seconds{host,path}` | histogram | time from a request's first byte to the answer's last |
 //! | `request_log_unreadable_lines_total` | counter | lines of nginx's log of requests that could not be read |
 //! | `request_log_bytes` | gauge | memory or disk that the log occupies |
+//! | `certificate_expiry_seconds{namespace,secret}` | gauge | time until a certificate in use ends to be valid, negative after; the default one is `{namespace="",secret="default"}` |
 //! | `diagnostics{code,severity}` | gauge | problems in the cluster's objects, by their code: those of severity `error` are not served |
 //! | `quarantined_ingresses` | gauge | Ingresses that are kept away from nginx, since it refuses what comes of them |
 //! | `cluster_state_age_seconds` | gauge | for how long the cluster may have changed unseen, 0 while changes arrive; absent before everything was listed |
 //! | `api_requests_total{verb,resource,outcome}` | counter | requests to the Kubernetes API, by how they ended: `ok`, an HTTP status, or `unreachable` |
+
+mod certificates;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +49,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 use tokio::time::Instant;
 
+use self::certificates::Countdown;
+use crate::certificates::overview::Entry;
 use crate::runtime::health::Health;
 use crate::runtime::metrics::common::{self, DiagnosticCounts};
 use crate::runtime::metrics::{Metrics, Pulled, Untyped};
@@ -94,6 +99,7 @@ pub struct IngressMetrics {
     change_to_serving: Histogram,
     diagnostics: DiagnosticCounts,
     quarantined: Gauge,
+    countdown: Countdown,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -162,6 +168,7 @@ impl IngressMetrics {
                 "quarantined_ingresses",
                 "Ingresses that are kept away from nginx, since it refuses what comes of them",
             ),
+            countdown: Countdown::register(to),
         }
     }
 
@@ -204,6 +211,11 @@ impl IngressMetrics {
     /// Counts a change of the cluster, seen at that moment, as confirmed to be served now.
     pub fn change_served(&self, seen: Instant) {
         self.change_to_serving.observe(seen.elapsed().as_secs_f64());
+    }
+
+    /// Shows the certificates in use.
+    pub fn certificates(&self, certificates: &Arc<[Entry]>) {
+        self.countdown.show(certificates);
     }
 
     /// Shows how many load balancers this process is attached to, and should be at least.

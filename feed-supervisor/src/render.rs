@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use feed_reconcile::diagnostic::Diagnostics;
 use feed_reconcile::nginx::{Generation, Renderer, TemplateError};
 use feed_reconcile::reconcile::reconcile;
+use jiff::Timestamp;
 
+use crate::certificates::default_pair;
+use crate::certificates::examiner::Examiner;
 use crate::check;
 use crate::config::{NginxFacts, RenderConfig};
 use crate::runtime::source::manifests::{Loaded, ManifestError};
@@ -42,7 +45,15 @@ pub fn render(
     problems: &mut impl Write,
 ) -> Result<(), RenderError> {
     let loaded = Loaded::read(&config.manifests)?;
-    let reconciled = reconcile(&loaded.snapshot, &config.options);
+    let mut snapshot = loaded.snapshot.clone();
+    Examiner::default().examine(&mut snapshot, &config.options, Timestamp::now());
+    match config.tls.as_ref().map(|tls| default_pair::read(&tls.default_pair)) {
+        Some(Ok(pair)) => snapshot.default_certificate = Some(pair.certificate.pair.clone()),
+        // To serve needs one; what is printed refuses the handshakes that would get it.
+        Some(Err(error)) => writeln!(problems, "warning: {error}")?,
+        None => {}
+    }
+    let reconciled = reconcile(&snapshot, &config.options);
     let diagnostics: Diagnostics = loaded.diagnostics.union(&reconciled.diagnostics).cloned().collect();
     check::print(&loaded, &diagnostics, problems)?;
     let nginx = config.nginx.options(facts);

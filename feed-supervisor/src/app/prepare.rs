@@ -9,8 +9,9 @@ use feed_reconcile::key::ObjectKind;
 use kube::Client;
 use tokio::sync::{mpsc, watch};
 
-use super::AppError;
 use super::tasks::Tasks;
+use super::{AppError, certificates};
+use crate::certificates::default_pair::DefaultPair;
 use crate::compute::Recipe;
 use crate::config::{self, Config};
 use crate::metrics::{self, IngressMetrics};
@@ -48,6 +49,7 @@ pub(super) struct Prepared {
     pub(super) pusher: Option<Pusher>,
     pub(super) requests: Option<Requests>,
     pub(super) recipe: Recipe,
+    pub(super) default_pair: Option<DefaultPair>,
     pub(super) source: Source,
     pub(super) lock: Lock,
 }
@@ -64,6 +66,7 @@ impl Prepared {
         )?;
         recipe.check(facts::options(&config.nginx, version.unwrap_or(Version::OLDEST)))?;
         observed::check_tracer(&config.nginx)?;
+        let default_pair = certificates::read(config)?;
         let admin = Admin::bind(config.health_port).await?;
 
         let health = Health::new();
@@ -104,6 +107,7 @@ impl Prepared {
             pusher,
             requests,
             recipe,
+            default_pair,
             source,
             lock,
         })
@@ -237,15 +241,18 @@ impl Source {
     }
 }
 
-/// The kinds of objects that decide what is served. Namespaces only where they are selected by label.
+/// The kinds of objects that decide what is served. Namespaces only where they are selected by label, Secrets only where
+/// there is TLS.
 fn kinds(config: &Config) -> BTreeSet<ObjectKind> {
     let mut kinds = BTreeSet::from([
         ObjectKind::Ingress,
         ObjectKind::IngressClass,
         ObjectKind::Service,
-        ObjectKind::Secret,
         ObjectKind::EndpointSlice,
     ]);
+    if config.options.tls {
+        kinds.insert(ObjectKind::Secret);
+    }
     if !config.options.adoption.namespace_selectors.is_empty() {
         kinds.insert(ObjectKind::Namespace);
     }

@@ -220,7 +220,7 @@ async fn a_neighbour_is_told_when_it_may_stop_and_is_not_stopped() {
     let neighbour = feed.place.child().await;
     let bootstrap = feed_reconcile::nginx::bootstrap(&feed.place.options()).unwrap();
     let first = feed_reconcile::nginx::Generation(0);
-    feed.place.files().write(first, bootstrap.parts(first)).unwrap();
+    feed.place.files().write(first, bootstrap.parts(first), bootstrap.certificates()).unwrap();
     feed.place.files().name(first).unwrap();
     let (master, _complaint) = feed.place.program().await.start(&neighbour.nginx.follower).unwrap();
     feed.ready().await;

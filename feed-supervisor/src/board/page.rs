@@ -8,6 +8,7 @@
 //! | `cluster_state_age_seconds` | for how long the cluster may have changed unseen; `null` before everything was listed |
 //! | `ingresses` | how many are adopted |
 //! | `diagnostics` | problems in the cluster's objects: `code`, `severity`, `object`, `field`, `message`, `help`, `related` |
+//! | `certificates` | those in use: `secret` (`null` of the default one), the `names` that it is for, `not_after`, and the `problem` because of which it is not served |
 //! | `frontends` | the load balancers in front: `kind` (the subcommand), `attached`, `expected`, `balancers` (`name`, `state`, the last call's `error`), the `endpoints` (`scheme`, `endpoint`) that Ingress status names, and `remarks` |
 //! | `last_failure` | the last configuration that was not confirmed, as in `reloads`; `null` if there was none |
 //! | `reloads` | how the last configurations ended, the newest first: `generation`, `at`, `kind` (`start` or `reload`), `outcome`, `duration_seconds`, `routes`, and where it failed `text` (nginx's own), `line` and the `ingresses` behind it |
@@ -54,6 +55,7 @@ impl Board {
             "cluster_state_age_seconds": cluster_state_age_seconds,
             "ingresses": shown.ingresses,
             "diagnostics": self.diagnostics.borrow().iter().map(diagnostic).collect::<Vec<_>>(),
+            "certificates": &*shown.certificates,
             "frontends": frontends,
             "last_failure": shown.failure.as_ref().map(past),
             "reloads": shown.history.iter().map(past).collect::<Vec<_>>(),

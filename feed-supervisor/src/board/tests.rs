@@ -66,15 +66,7 @@ fn the_status_page_has_all_its_fields() {
         help: Some("Write another.".into()),
         related: None,
     };
-    board.computed(&Computed {
-        admitted: Store::default(),
-        quarantined: 0,
-        searching: false,
-        rendered: Err("broken".into()),
-        diagnostics: Arc::new(Diagnostics::from([diagnostic])),
-        ingresses: 1,
-        changed_at: None,
-    });
+    board.computed(&computed(diagnostic));
     let configuration = Configuration {
         content: Content::File { generation: Generation(8), bytes: Arc::default() },
         routes: 5,
@@ -101,6 +93,16 @@ fn the_status_page_has_all_its_fields() {
     insta::assert_snapshot!(format!("{page:#}"), @r#"
     {
       "age_seconds": 0,
+      "certificates": [
+        {
+          "names": [
+            "shop.example"
+          ],
+          "not_after": "1970-01-01T00:00:00Z",
+          "problem": "it has expired",
+          "secret": "shop/tls"
+        }
+      ],
       "cluster_state_age_seconds": 1.5,
       "diagnostics": [
         {
@@ -164,4 +166,26 @@ fn only_the_last_reloads_are_remembered() {
     let page = board.page(&NginxPage { mode: "child", pid: None, version: None }, None, &json!([]));
     let history = page["reloads"].as_array().unwrap();
     assert_eq!((history.len(), &history[0]["generation"]), (HISTORY, &json!(30)));
+}
+
+fn certificates() -> Arc<[Entry]> {
+    Arc::new([Entry {
+        secret: Some(ObjectName::new("shop", "tls")),
+        names: vec!["shop.example".into()],
+        not_after: Some(Timestamp::UNIX_EPOCH),
+        problem: Some("it has expired".into()),
+    }])
+}
+
+fn computed(diagnostic: Diagnostic) -> Computed {
+    Computed {
+        admitted: Store::default(),
+        quarantined: 0,
+        searching: false,
+        rendered: Err("broken".into()),
+        diagnostics: Arc::new(Diagnostics::from([diagnostic])),
+        ingresses: 1,
+        certificates: certificates(),
+        changed_at: None,
+    }
 }

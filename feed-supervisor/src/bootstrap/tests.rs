@@ -27,7 +27,7 @@ fn confirm(config: &NginxConfig, generation: u64, text: &str) {
     let files = Files::new(config.workdir(), false);
     files.prepare().unwrap();
     let text = format!("# feed generation={generation} routes=1\n{text}");
-    files.write(Generation(generation), std::iter::once(Cow::Owned(text))).unwrap();
+    files.write(Generation(generation), std::iter::once(Cow::Owned(text)), std::iter::empty()).unwrap();
     files.keep(Generation(generation)).unwrap();
 }
 

@@ -41,7 +41,8 @@ impl Running {
         let (sender, computed) = mpsc::channel(1);
         let recipe = recipe(template);
         let (verdicts, heard) = mpsc::unbounded_channel();
-        let task = tokio::spawn(run(reader, recipe, None, known, RESYNC_PERIOD, heard, sender));
+        let surroundings = Surroundings { nginx: known, default_pair: None, traffic: None };
+        let task = tokio::spawn(run(reader, recipe, surroundings, RESYNC_PERIOD, heard, sender));
         Self { writer, nginx, computed, options: Place::new().options(), verdicts, task }
     }
 

@@ -66,6 +66,7 @@ fn computed(place: &Place, asked: &[Asked]) -> Computed {
         searching: false,
         diagnostics: Arc::new(Diagnostics::new()),
         ingresses: asked.len(),
+        certificates: Arc::default(),
         changed_at: Some(Instant::now()),
     }
 }

@@ -119,6 +119,7 @@ async fn the_table_lists_every_metric_with_its_type() {
         observe.layer(tower::service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(()))));
     api.call(Request::new(())).await.unwrap();
     ingress.configuration_confirmed(1, 1);
+    ingress.certificates(&certificates());
     let text = metrics.encode(Format::Text).unwrap();
     let served: BTreeSet<(String, String)> = text
         .lines()
@@ -136,4 +137,35 @@ async fn the_table_lists_every_metric_with_its_type() {
         })
         .collect();
     assert_eq!(served, documented);
+}
+
+/// A Secret's certificate that ended long ago, one that could not be read, and the default one.
+fn certificates() -> Arc<[Entry]> {
+    let entry = |secret: Option<&str>, not_after: Option<&str>| Entry {
+        secret: secret.map(|name| ObjectName::new("ns", name)),
+        names: Vec::new(),
+        not_after: not_after.map(|time| time.parse().unwrap()),
+        problem: None,
+    };
+    Arc::new([
+        entry(None, Some("9000-01-01T00:00:00Z")),
+        entry(Some("a"), Some("2024-01-01T00:00:00Z")),
+        entry(Some("b"), None),
+    ])
+}
+
+#[tokio::test]
+async fn certificates_are_counted_down() {
+    let (metrics, ingress) = registered();
+    assert!(!metrics.encode(Format::Text).unwrap().contains("certificate_expiry_seconds"));
+    ingress.certificates(&certificates());
+    let text = metrics.encode(Format::Text).unwrap();
+    let left = |labels: &str| -> f64 {
+        let begin = format!("feed_ingress_certificate_expiry_seconds{{{labels}}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&begin));
+        line.unwrap_or_else(|| panic!("no {begin} in {text}")).parse().unwrap()
+    };
+    assert!(left(r#"namespace="",secret="default""#) > 1e11);
+    assert!(left(r#"namespace="ns",secret="a""#) < -1e6);
+    assert!(!text.contains(r#"secret="b""#), "{text}");
 }

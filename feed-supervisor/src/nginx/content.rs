@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use feed_reconcile::certificate::KeyPair;
 use feed_reconcile::nginx::{Generation, Rendered};
 use feed_reconcile::snapshot::Store;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -41,6 +42,11 @@ impl Content {
             Self::Rendered { ingresses, .. } => Some(ingresses),
             Self::File { .. } => None,
         }
+    }
+
+    /// What must lie in the files of certificates that it names, unless it was found on disk, where they lie too.
+    pub fn certificates(&self) -> impl Iterator<Item = &KeyPair> {
+        self.rendered().into_iter().flat_map(Rendered::certificates)
     }
 
     /// The texts of the file with this generation, one after the other. What was found on disk keeps its own.

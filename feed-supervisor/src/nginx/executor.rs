@@ -109,7 +109,7 @@ impl Nginx {
         let startable = confirmed.as_ref().is_some_and(|version| match &version.configuration.content {
             Content::File { bytes, .. } => {
                 let mut ports = self.request_ports.iter().chain([&self.status.0]);
-                ports.all(|port| listens_on(bytes, *port))
+                ports.all(|port| listens_on(bytes, *port)) && self.files.has_certificates_of(bytes)
             }
             Content::Rendered { .. } => true,
         });
@@ -127,7 +127,11 @@ impl Nginx {
         let files = Arc::clone(&self.files);
         let result = match command {
             Command::Write(Applied { generation, configuration }) => {
-                on_disk(move || files.write(generation, configuration.content.parts(generation))).await
+                on_disk(move || {
+                    let content = &configuration.content;
+                    files.write(generation, content.parts(generation), content.certificates())
+                })
+                .await
             }
             Command::Name(generation) => on_disk(move || files.name(generation)).await,
             Command::Keep(generation) => on_disk(move || files.keep(generation)).await,

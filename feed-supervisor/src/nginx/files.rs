@@ -5,6 +5,7 @@
 //! | `nginx.conf` | what nginx reads: a symlink to a file in `generations/`, only ever replaced by renaming |
 //! | `confirmed` | a symlink to the file that was confirmed last |
 //! | `generations/42.conf` | configuration 42 |
+//! | `certificates/` | certificates with their keys, readable by nobody else; each file is named by what is in it |
 //! | `temp/` | nginx's temporary files |
 //! | `logs/` | nginx's access log, where it is asked for and nothing else is said |
 //! | `requests/requests.log` | a line for each request, read by [`requests`](super::requests); the directory may be a mount of its own |
@@ -20,10 +21,12 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use feed_reconcile::certificate::KeyPair;
 use feed_reconcile::nginx::Generation;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+mod certificates;
 mod header;
 
 pub use self::header::{Header, listens_on};
@@ -197,7 +200,7 @@ impl Files {
         Ok(Left { confirmed, named, last })
     }
 
-    /// Writes a configuration to a file of its own, and removes those that nothing needs any more.
+    /// Writes a configuration to a file of its own, its certificates before it, and removes what nothing needs any more.
     ///
     /// Its bytes are on disk then, its name perhaps not: a machine that fails before [`Self::keep`] may come back with
     /// or without this file, and with the name that nginx reads set to it or not, in that order. Each is all right.
@@ -205,9 +208,11 @@ impl Files {
         &self,
         generation: Generation,
         parts: impl Iterator<Item = Cow<'a, str>>,
+        certificates: impl Iterator<Item = &'a KeyPair>,
     ) -> Result<(), FilesError> {
         let needed = [self.pointee("nginx.conf"), self.pointee("confirmed"), Some(generation)];
         self.prune(&needed.into_iter().flatten().collect())?;
+        self.write_certificates(certificates)?;
         let path = self.generation(generation);
         let new = new_name(&path);
         let written = File::create(&new).and_then(|file| {
@@ -228,6 +233,7 @@ impl Files {
 
     /// Remembers that a configuration is confirmed, so that even a failure of the machine leaves it, and removes all others.
     pub fn keep(&self, generation: Generation) -> Result<(), FilesError> {
+        self.sync_certificates()?;
         sync(self.workdir.join("generations"))?;
         self.point("confirmed", generation)?;
         sync(self.workdir.clone())?;
@@ -285,7 +291,7 @@ impl Files {
         for generation in self.generations()?.difference(needed) {
             remove(self.generation(*generation))?;
         }
-        Ok(())
+        self.prune_certificates()
     }
 }
 

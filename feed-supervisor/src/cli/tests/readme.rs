@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use feed_reconcile::diagnostic::{Code, Severity};
+use jiff::Timestamp;
 
 use super::super::command;
 use crate::board::{Board, NginxPage};
+use crate::certificates::overview::Entry;
 use crate::metrics::{IngressMetrics, register_old_workers};
 use crate::runtime::health::Health;
 use crate::runtime::metrics::{Format, Metrics};
@@ -88,6 +91,13 @@ async fn metrics() {
     let mut metrics = Metrics::new("feed_ingress");
     let ingress = IngressMetrics::register(&mut metrics, &Health::new(), &Freshness::of(&BTreeSet::new()));
     ingress.configuration_confirmed(1, 1);
+    let certificates: Arc<[Entry]> = Arc::new([Entry {
+        secret: None,
+        names: Vec::new(),
+        not_after: Some(Timestamp::now()),
+        problem: None,
+    }]);
+    ingress.certificates(&certificates);
     register_old_workers(&mut metrics, || 0);
     Traffic::register(&mut metrics, &[Duration::from_secs(1)]);
     let text = metrics.encode(Format::Text).unwrap();

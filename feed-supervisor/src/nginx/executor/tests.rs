@@ -190,7 +190,11 @@ async fn a_neighbour_is_waited_for_and_told_what_to_serve() {
     process
         .nginx
         .files
-        .write(Generation(0), place.version(0, "boot", "").configuration.content.parts(Generation(0)))
+        .write(
+            Generation(0),
+            place.version(0, "boot", "").configuration.content.parts(Generation(0)),
+            std::iter::empty(),
+        )
         .unwrap();
     process.nginx.files.name(Generation(0)).unwrap();
     let (mut master, _complaint) = place.program().await.start(&neighbour.nginx.follower).unwrap();

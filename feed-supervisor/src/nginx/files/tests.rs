@@ -1,3 +1,9 @@
+use std::fmt::Write as _;
+use std::slice;
+
+use feed_reconcile::certificate::Digest;
+use feed_reconcile::nginx::certificate_file;
+
 use super::*;
 
 fn files() -> (tempfile::TempDir, Files) {
@@ -9,7 +15,7 @@ fn files() -> (tempfile::TempDir, Files) {
 
 fn write(files: &Files, generation: u64) {
     let parts = [format!("# feed generation={generation} routes=3\n"), "rest\n".into()];
-    files.write(Generation(generation), parts.into_iter().map(Cow::Owned)).unwrap();
+    files.write(Generation(generation), parts.into_iter().map(Cow::Owned), std::iter::empty()).unwrap();
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -146,4 +152,62 @@ fn a_second_process_is_kept_away() {
     assert!(error.starts_with("another feed-ingress uses nginx's workdir /"), "{error}");
     drop(lock);
     files.lock().unwrap();
+}
+
+/// A pair of which nobody knows what it is.
+fn pair(byte: u8) -> KeyPair {
+    KeyPair::new(Digest([byte; 32]), vec![byte; 10])
+}
+
+/// Writes a configuration that names these certificates.
+fn write_with(files: &Files, generation: u64, pairs: &[KeyPair]) -> Vec<u8> {
+    let mut text = format!("# feed generation={generation} routes=3\n");
+    for pair in pairs {
+        let path = files.workdir().join(certificate_file(pair.digest()));
+        write!(text, "  ssl_certificate {0};\n  ssl_certificate_key {0};\n", path.display()).unwrap();
+    }
+    files.write(Generation(generation), [Cow::Borrowed(text.as_str())].into_iter(), pairs.iter()).unwrap();
+    text.into_bytes()
+}
+
+#[test]
+fn keys_are_for_their_owner_alone_and_stay_while_they_are_named() {
+    let (_directory, files) = files();
+    let directory = files.workdir().join("certificates");
+    let [one, two, three] = [1, 2, 3].map(pair);
+    let file_of = |pair: &KeyPair| format!("{}.pem", pair.digest());
+    let listed = |pairs: &[&KeyPair]| {
+        assert_eq!(names(&directory), pairs.iter().map(|pair| file_of(pair)).collect::<Vec<_>>());
+    };
+    let first = write_with(&files, 1, &[one.clone(), two.clone()]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&directory), 0o700);
+    assert_eq!(mode(&directory.join(file_of(&one))), 0o600);
+    assert_eq!(fs::read(directory.join(file_of(&two))).unwrap(), two.pem());
+    assert!(files.has_certificates_of(&first));
+    files.name(Generation(1)).unwrap();
+    files.keep(Generation(1)).unwrap();
+
+    // One that is tried and refused leaves what the confirmed one needs, and is cleaned up by the next.
+    write_with(&files, 2, slice::from_ref(&three));
+    listed(&[&one, &two, &three]);
+    write_with(&files, 3, slice::from_ref(&two));
+    listed(&[&one, &two]);
+    files.name(Generation(3)).unwrap();
+    files.keep(Generation(3)).unwrap();
+    listed(&[&two]);
+    assert!(!files.has_certificates_of(&first));
+
+    // What a crash has left is removed, and a file that was cut off is written again.
+    fs::write(directory.join("left.pem.new"), "half").unwrap();
+    fs::write(directory.join(file_of(&two)), "half").unwrap();
+    fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+    write_with(&files, 4, slice::from_ref(&two));
+    listed(&[&two]);
+    assert_eq!(fs::read(directory.join(file_of(&two))).unwrap(), two.pem());
+    assert_eq!(mode(&directory), 0o700);
+    write_with(&files, 5, &[]);
+    files.name(Generation(5)).unwrap();
+    files.keep(Generation(5)).unwrap();
+    listed(&[]);
 }

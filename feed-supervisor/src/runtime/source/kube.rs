@@ -45,7 +45,7 @@ impl fmt::Debug for KubeSource {
 }
 
 impl KubeSource {
-    /// A source of all objects of these kinds; of Secrets, those that hold a certificate, without their data.
+    /// A source of all objects of these kinds; of Secrets, those that hold a certificate.
     ///
     /// `health` is bad until every kind has been listed, and says what is waited for. After that, while the API server is
     /// away, the last state stays, and its [age](SourceReader::freshness) grows.

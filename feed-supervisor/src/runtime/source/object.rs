@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use feed_reconcile::key::{ObjectKind, ObjectName};
 use feed_reconcile::snapshot::{ClusterSnapshot, Store};
-use k8s_openapi::Metadata;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{ByteString, Metadata};
 use serde::de::DeserializeOwned;
 
 use crate::runtime::source::Change;
@@ -118,11 +118,14 @@ tracked! { Namespace, namespaces,
 }
 
 tracked! { Secret, secrets,
-    /// That it exists is all that is asked of it: keys are not kept where nothing uses them.
+    /// Only the certificate and its key are kept. What is written as text counts, as it does for the API server.
     fn trim(&mut self) {
         self.metadata = ObjectMeta { annotations: None, ..identity(&mut self.metadata) };
-        self.data = None;
-        self.string_data = None;
+        let text = self.string_data.take().into_iter().flatten();
+        let mut data = self.data.take().unwrap_or_default();
+        data.extend(text.map(|(name, text)| (name, ByteString(text.into_bytes()))));
+        data.retain(|name, _| matches!(name.as_str(), "tls.crt" | "tls.key"));
+        self.data = Some(data).filter(|data| !data.is_empty());
     }
 }
 

@@ -308,10 +308,11 @@ async fn of_secrets_only_certificates_are_asked_for() {
     let call = world.script.expect("GET /api/v1/secrets?fieldSelector=type%3Dkubernetes.io%2Ftls").await;
     let secret = json!({
         "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"},
-        "type": "kubernetes.io/tls", "data": {"tls.key": "c2VjcmV0"},
+        "type": "kubernetes.io/tls", "data": {"tls.key": "c2VjcmV0", "ca.crt": "b3RoZXI="},
     });
     call.answer(&list("7", &[secret]));
     let state = world.state().await;
     let secret = state.snapshot.secrets.get(&ObjectName::new("n", "a")).unwrap();
-    assert_eq!(secret.data, None);
+    let names: Vec<_> = secret.data.iter().flatten().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["tls.key"]);
 }

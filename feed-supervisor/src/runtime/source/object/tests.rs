@@ -46,7 +46,7 @@ fn what_decides_is_kept_and_the_status_of_an_ingress() {
     }));
     all += &kept::<Secret>(json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": metadata(), "type": TLS_SECRET,
-        "data": {"tls.key": "c2VjcmV0"}, "stringData": {"tls.crt": "x"},
+        "data": {"tls.key": "c2VjcmV0", "tls.crt": "b2xk", "other": "eA=="}, "stringData": {"tls.crt": "new", "more": "x"},
     }));
     all += &kept::<IngressClass>(json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": metadata(),
@@ -64,7 +64,7 @@ fn what_decides_is_kept_and_the_status_of_an_ingress() {
         {"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"annotations":{"x":"y"},"creationTimestamp":"2026-11-23T00:00:00Z","name":"a","namespace":"b","resourceVersion":"7","uid":"u"},"spec":{"rules":[{"host":"h"}]},"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}
         {"apiVersion":"v1","kind":"Service","metadata":{"creationTimestamp":"2026-11-23T00:00:00Z","name":"a","namespace":"b","uid":"u"},"spec":{"clusterIP":"10.0.0.1","ports":[{"appProtocol":"http","name":"http","port":80,"targetPort":"web"}],"type":"NodePort"}}
         {"apiVersion":"v1","kind":"Namespace","metadata":{"creationTimestamp":"2026-11-23T00:00:00Z","labels":{"l":"m"},"name":"a","namespace":"b","uid":"u"}}
-        {"apiVersion":"v1","kind":"Secret","metadata":{"creationTimestamp":"2026-11-23T00:00:00Z","name":"a","namespace":"b","uid":"u"},"type":"kubernetes.io/tls"}
+        {"apiVersion":"v1","kind":"Secret","data":{"tls.crt":"bmV3","tls.key":"c2VjcmV0"},"metadata":{"creationTimestamp":"2026-11-23T00:00:00Z","name":"a","namespace":"b","uid":"u"},"type":"kubernetes.io/tls"}
         {"apiVersion":"networking.k8s.io/v1","kind":"IngressClass","metadata":{"annotations":{"x":"y"},"creationTimestamp":"2026-11-23T00:00:00Z","name":"a","namespace":"b","uid":"u"}}
         {"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","addressType":"IPv4","endpoints":[{"addresses":["192.0.2.1"],"conditions":{"ready":true}}],"metadata":{"creationTimestamp":"2026-11-23T00:00:00Z","labels":{"l":"m"},"name":"a","namespace":"b","uid":"u"},"ports":[{"name":"http","port":8080}]}
         "#);
