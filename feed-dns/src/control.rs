@@ -5,6 +5,7 @@ use std::time::Duration;
 use feed_supervisor::runtime::shutdown::{Phase, Shutdown};
 use feed_supervisor::runtime::source::{SourceReader, SourceState};
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{Instrument, info_span};
 
 use crate::endpoints::LoadBalancers;
 use crate::keeper::Keeper;
@@ -74,7 +75,7 @@ impl<Z: Zone, L: LoadBalancers> Control<Z, L> {
                 () = sleep_until(schedule.wake_at()), if cluster.is_some() => {}
             }
             if let Some(cluster) = cluster {
-                self.pass(&mut schedule, cluster).await;
+                self.pass(&mut schedule, cluster).instrument(info_span!("pass")).await;
             }
         }
     }
@@ -87,10 +88,10 @@ impl<Z: Zone, L: LoadBalancers> Control<Z, L> {
             self.keeper.forget_endpoints();
         }
         if schedule.may_look(now) {
-            let failures = self.keeper.look().await;
+            let failures = self.keeper.look().instrument(info_span!("look")).await;
             self.reporter.failures(&failures, self.keeper.zones());
         }
-        let mut decision = self.keeper.decide(&cluster.snapshot);
+        let mut decision = info_span!("decide").in_scope(|| self.keeper.decide(&cluster.snapshot));
         if decision.deletes() && !schedule.may_delete(Instant::now()) {
             self.reporter.decision(&self.keeper, &decision, &cluster.diagnostics);
             return;
@@ -98,7 +99,8 @@ impl<Z: Zone, L: LoadBalancers> Control<Z, L> {
         if !decision.plan.zones.is_empty() {
             let (term, end) = (self.leadership.clone(), self.shutdown.clone());
             let may_write = || term.is_held() && end.phase() == Phase::Running;
-            let outcomes = self.keeper.carry_out(decision.plan, may_write).await;
+            let outcomes = self.keeper.carry_out(decision.plan, may_write);
+            let outcomes = outcomes.instrument(info_span!("carry out")).await;
             self.reporter.outcomes(&outcomes);
             decision = self.keeper.decide(&cluster.snapshot);
         }

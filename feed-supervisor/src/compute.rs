@@ -23,6 +23,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tracing::info_span;
 
 use self::records::Records;
 use crate::certificates::default_pair::DefaultPair;
@@ -184,12 +185,13 @@ impl Engine {
         default_pair: Option<&DefaultPair>,
         traffic: Option<&Traffic>,
     ) -> Computed {
+        let _computing = info_span!("compute").entered();
         let ingresses = self.quarantine.admit(&state.snapshot.ingresses);
         let mut snapshot = ClusterSnapshot { ingresses, ..state.snapshot.clone() };
         let options = &self.recipe.options;
         self.look_again_at = self.examiner.examine(&mut snapshot, options, Timestamp::now());
         snapshot.default_certificate = default_pair.map(|pair| pair.certificate.pair.clone());
-        let reconciled = self.reconciler.update(&snapshot);
+        let reconciled = info_span!("reconcile").in_scope(|| self.reconciler.update(&snapshot));
         if let Some(traffic) = traffic {
             traffic.declare(&reconciled.state);
         }
@@ -197,8 +199,9 @@ impl Engine {
             reconciled.diagnostics.union(&state.diagnostics).cloned().collect();
         diagnostics.extend(self.quarantine.diagnostics());
         self.records.keep(self.quarantine.record());
+        let rendered = info_span!("render").in_scope(|| self.renderer.update(&reconciled.state));
         Computed {
-            rendered: self.renderer.update(&reconciled.state).map_err(|error| error.to_string()),
+            rendered: rendered.map_err(|error| error.to_string()),
             admitted: snapshot.ingresses,
             diagnostics: Arc::new(diagnostics),
             quarantined: self.quarantine.quarantined().count(),

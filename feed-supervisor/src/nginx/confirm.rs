@@ -5,7 +5,7 @@ use std::time::Duration;
 use feed_reconcile::nginx::Generation;
 use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
-use tracing::warn;
+use tracing::{Instrument, info_span, warn};
 
 use super::master::{Master, MasterError};
 use super::process;
@@ -67,6 +67,16 @@ pub async fn reload(
 ) -> Result<Served, MasterError> {
     let old = process::accepting_workers(master.pid());
     master.reload()?;
+    replaced(master, status, generation, old).instrument(info_span!("confirm")).await
+}
+
+/// Waits until new connections are served by this generation and by none of the old workers.
+async fn replaced(
+    master: &Master,
+    status: StatusPort,
+    generation: Generation,
+    old: Vec<Pid>,
+) -> Result<Served, MasterError> {
     let mut attention = Attention::new(old.clone());
     let looks = Looks::begin();
     let served = loop {

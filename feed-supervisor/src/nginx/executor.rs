@@ -11,7 +11,8 @@ use feed_reconcile::nginx::Generation;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info, info_span, warn};
 
 use super::content::Content;
 use super::files::{Files, FilesError, listens_on};
@@ -20,6 +21,7 @@ use super::master::{Master, MasterError, Program, read_pid};
 use super::probe::Version;
 use super::status_port::{Served, StatusPort};
 use super::{confirm, leftover, process, test};
+use crate::runtime::telemetry::failed;
 
 /// How often somebody else's nginx is looked for.
 const SEARCH: Duration = Duration::from_millis(100);
@@ -183,7 +185,7 @@ impl Nginx {
         let master = Arc::new(master);
         self.meet(&master, None);
         let confirmed = tokio::select! {
-            served = confirm::serves(self.status, generation) => {
+            served = confirm::serves(self.status, generation).instrument(info_span!("confirm")) => {
                 self.meet(&master, Some(served));
                 true
             }
@@ -323,7 +325,8 @@ impl Executor {
     /// Carries a command out, unless another comes: that is returned then.
     async fn carry_out(&mut self, command: Command<Content>) -> Result<Option<Command<Content>>, Closed> {
         let nginx = Arc::clone(&self.nginx);
-        let mut effect = pin!(nginx.carry_out(command, self.master.clone()));
+        let span = span(&command);
+        let mut effect = pin!(nginx.carry_out(command, self.master.clone()).instrument(span.clone()));
         loop {
             let event = tokio::select! {
                 biased;
@@ -332,14 +335,21 @@ impl Executor {
                     if self.master.as_ref().is_none_or(|master| master.pid() != emergency.pid) {
                         continue;
                     }
+                    failed(&span, &emergency.text);
                     Event::Emergency(emergency.text)
                 }
                 how = gone(self.master.as_deref()) => {
+                    failed(&span, &how);
                     self.died();
                     Event::Died(how)
                 }
                 done = &mut effect => return match done {
-                    Done::Finished(result) => self.tell(Event::Finished(result)).await,
+                    Done::Finished(result) => {
+                        if let Err(why) = &result {
+                            failed(&span, why);
+                        }
+                        self.tell(Event::Finished(result)).await
+                    }
                     Done::Started { master, confirmed } => {
                         self.master = Some(master);
                         self.tell(Event::Started { confirmed }).await
@@ -358,6 +368,27 @@ impl Executor {
     async fn tell(&self, event: Event<Content>) -> Result<Option<Command<Content>>, Closed> {
         self.channels.events.send(event).await.map(|()| None).map_err(|_| Closed)
     }
+}
+
+/// The span of carrying a command out.
+fn span(command: &Command<Content>) -> Span {
+    let (name, generation) = match command {
+        Command::Write(version) => ("write", Some(version.generation)),
+        Command::Name(generation) => ("name", Some(*generation)),
+        Command::Keep(generation) => ("keep", Some(*generation)),
+        Command::Test(generation) => ("test", Some(*generation)),
+        Command::Reload(generation) => ("reload", Some(*generation)),
+        Command::Start(generation) => ("start", *generation),
+        Command::Tell(_) | Command::GiveUp(_) => return Span::none(),
+    };
+    let generation = generation.map(|generation| generation.0);
+    info_span!(
+        "nginx",
+        otel.name = name,
+        generation,
+        otel.status_code = Empty,
+        otel.status_description = Empty
+    )
 }
 
 /// Waits for the end of nginx's master, if there is one.

@@ -16,7 +16,7 @@ use super::settings::{Logging, SpansConfig};
 
 mod spans;
 
-pub use self::spans::{Spans, SpansError};
+pub use self::spans::{Spans, SpansError, failed};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

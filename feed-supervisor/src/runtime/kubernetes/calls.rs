@@ -10,10 +10,12 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use tower::{Layer, Service};
-use tracing::info;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info, info_span};
 
 use crate::runtime::metrics::Metrics;
 use crate::runtime::source::freshness::Freshness;
+use crate::runtime::telemetry::failed;
 
 /// The counters of all calls; clones count together.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +88,20 @@ impl Call {
             _ => "other",
         };
         Self { verb, resource }
+    }
+
+    /// The span of the call, up to when its answer begins. A watch, whose answer goes on, has none.
+    fn span(&self) -> Span {
+        if self.verb == "watch" {
+            return Span::none();
+        }
+        info_span!(
+            "kubernetes",
+            otel.name = format!("{} {}", self.verb, self.resource),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            otel.status_description = Empty
+        )
     }
 
     /// The kind whose changes arrive if this call succeeds.
@@ -165,9 +181,16 @@ where
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let call = Call::of(&request);
         let observe = self.observe.clone();
-        let answer = self.inner.call(request);
+        let span = call.span();
+        let answer = self.inner.call(request).instrument(span.clone());
         answer
-            .inspect(move |answer| observe.observe(call, answer.as_ref().ok().map(Response::status)))
+            .inspect(move |answer| {
+                let status = answer.as_ref().ok().map(Response::status);
+                if !status.is_some_and(|status| status.is_success()) {
+                    failed(&span, &status.map_or("no answer".to_owned(), |status| status.to_string()));
+                }
+                observe.observe(call, status);
+            })
             .boxed()
     }
 }

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter as Expo
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
-use tracing::{Subscriber, info, warn};
+use tracing::{Span, Subscriber, info, warn};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
@@ -79,6 +79,11 @@ impl Spans {
             let _sent = provider.shutdown_with_timeout(FLUSH_TIMEOUT);
         }
     }
+}
+
+/// Marks a span as one of something that failed. It must have been made with the two fields, empty.
+pub fn failed(span: &Span, why: &str) {
+    span.record("otel.status_code", "ERROR").record("otel.status_description", why);
 }
 
 /// An exporter that says once when the collector is away, and once when it is back.
