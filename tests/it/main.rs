@@ -7,6 +7,7 @@
     reason = "here a failed expectation is a failed test"
 )]
 
+mod access_log;
 mod adoption;
 mod backends;
 mod cluster;
@@ -16,8 +17,12 @@ mod harness;
 mod hostile;
 mod ingress_status;
 mod matrix;
+mod metrics_contract;
+mod nginx_tracing;
 mod operations;
+mod push;
 mod requests;
 mod sidecar;
+mod spans;
 mod start;
 mod world;

@@ -94,6 +94,18 @@ pub(crate) fn aws_emulators() -> Option<&'static Path> {
     FOUND.get_or_init(|| needed(run_script("aws/install"))).as_deref()
 }
 
+/// The folder of Prometheus's push gateway and promtool.
+pub(crate) fn prometheus_folder() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(|| needed(run_script("prometheus/fetch"))).as_deref()
+}
+
+/// A Python that has a parser of OpenMetrics.
+pub(crate) fn openmetrics_python() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(|| needed(run_script("openmetrics/install"))).as_deref()
+}
+
 /// A tool, or none, which is said once; in CI, where nothing may be left out unseen, its absence is a failure.
 pub(crate) fn needed<T>(found: Result<T, String>) -> Option<T> {
     match found {

@@ -1,0 +1,114 @@
+//! The metrics of a running system, as parsers understand them that owe nothing to feed, and as the README promises them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use feed_tests::{
+    ControlPlane, Family, Feed, NginxBinary, Request, ScriptedGateway, eventually, parse_metrics,
+    promtool_complaints,
+};
+use serde_json::json;
+
+use crate::world::{World, manifest, route};
+
+const README: &str = include_str!("../../README.md");
+
+/// The README's table of metrics: for each its type, and its labels' names.
+fn promised() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let rows = README.lines().skip_while(|line| !line.starts_with("| metric | type ")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
+        let labels = labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty());
+        let kind = cells[2].split([',', ' ']).next().unwrap();
+        (name.to_owned(), (kind.to_owned(), labels.map(str::to_owned).collect()))
+    })
+    .collect()
+}
+
+/// What a parser of Prometheus's text format has found, in the same form.
+fn found(families: &[Family]) -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let own = families.iter().map(|family| {
+        let name = family.name.strip_prefix("feed_ingress_").unwrap_or(&family.name);
+        // The parser drops the suffix of a counter, and knows what is untyped as unknown.
+        let (suffix, kind) = match family.kind.as_str() {
+            "counter" => ("_total", "counter"),
+            "unknown" => ("", "untyped"),
+            other => ("", other),
+        };
+        let labels = family.samples.iter().flat_map(|(_, labels, _)| labels.keys());
+        let labels = labels.filter(|label| *label != "le").cloned().collect();
+        (format!("{name}{suffix}"), (kind.to_owned(), labels))
+    });
+    own.collect()
+}
+
+/// A feed that does everything there is a metric for.
+async fn complete(nginx: &NginxBinary, world: &World, gateway: &ScriptedGateway) -> Option<Feed> {
+    let namespace = ControlPlane::shared().await?.namespace().await;
+    let mut ingress = route("a", namespace.name(), "a.test", "a");
+    ingress["metadata"]["annotations"] = json!({"sky.uk/frontend-scheme": "internal"});
+    namespace.apply(&manifest(&[world.services(), vec![ingress]].concat()));
+    let feed = Feed::builder(nginx).command("static").flag("--internal-hostname", "lb.example.com");
+    let feed = feed.flag("--lease-namespace", namespace.name()).flag("--pushgateway", &gateway.url());
+    let feed = feed.kubernetes(&namespace).ready().await;
+    assert_eq!(feed.get("a.test", "/").await.echo().backend, "a");
+    Some(feed)
+}
+
+#[tokio::test]
+async fn every_metric_is_there_with_the_type_and_labels_that_the_readme_says() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let (world, gateway) = (World::start().await, ScriptedGateway::start(Some((200, ""))).await);
+    let Some(feed) = complete(&nginx, &world, &gateway).await else { return };
+    eventually("every metric is there", async || {
+        let Some(families) = parse_metrics("text", &feed.metrics().await) else { return Ok(()) };
+        let (found, promised) = (found(&families.unwrap()), promised());
+        if found == promised {
+            Ok(())
+        } else {
+            let missing: Vec<_> = promised.iter().filter(|metric| !found.contains_key(metric.0)).collect();
+            let other: Vec<_> =
+                found.iter().filter(|(name, as_is)| promised.get(*name) != Some(as_is)).collect();
+            Err(format!("missing or otherwise: {missing:#?}, found: {other:#?}"))
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn promtool_and_a_parser_of_openmetrics_find_nothing_wrong() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let (world, gateway) = (World::start().await, ScriptedGateway::start(Some((200, ""))).await);
+    let Some(feed) = complete(&nginx, &world, &gateway).await else { return };
+    let text = feed.metrics().await;
+    if let Some(complaints) = promtool_complaints(&text) {
+        assert_eq!(complaints, "", "{text}");
+    }
+    let request = Request::get("localhost", "/metrics").header("Accept", "application/openmetrics-text");
+    let open_metrics = request.send(feed.admin_address()).await.unwrap().text();
+    let (Some(from_text), Some(from_open_metrics)) =
+        (parse_metrics("text", &text), parse_metrics("openmetrics", &open_metrics))
+    else {
+        return;
+    };
+    let names = |families: Result<Vec<Family>, String>| -> BTreeMap<String, String> {
+        let families = families.unwrap_or_else(|error| panic!("{error}\n{open_metrics}"));
+        families.into_iter().map(|family| (family.name, family.kind)).collect()
+    };
+    assert_eq!(names(from_text), names(from_open_metrics));
+}
+
+/// These must be able to fail.
+#[test]
+fn the_checkers_complain_of_what_is_wrong() {
+    if let Some(complaints) = promtool_complaints("# TYPE a counter\na 1\n") {
+        assert!(complaints.contains("counter metrics should have \"_total\" suffix"), "{complaints}");
+    }
+    for (format, text) in [("text", "a{b=\"c} 1\n"), ("openmetrics", "# TYPE a counter\na_total 1\n")] {
+        if let Some(parsed) = parse_metrics(format, text) {
+            assert!(parsed.is_err(), "{format}: {parsed:?}");
+        }
+    }
+}
