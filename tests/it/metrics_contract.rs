@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::world::{World, manifest, route};
 use feed_tests::{
-    ControlPlane, Family, Feed, NginxBinary, Request, ScriptedGateway, eventually, parse_metrics,
+    ControlPlane, Family, Feed, NginxBinary, Request, ScriptedGateway, eventually, free_port, parse_metrics,
     promtool_complaints,
 };
-use serde_json::json;
-
-use crate::world::{World, manifest, route};
 
 const README: &str = include_str!("../../README.md");
 
@@ -44,13 +42,15 @@ fn found(families: &[Family]) -> BTreeMap<String, (String, BTreeSet<String>)> {
     own.collect()
 }
 
-/// A feed that does everything there is a metric for.
+/// A feed that does everything there is a metric for; it finds no AWS.
 async fn complete(nginx: &NginxBinary, world: &World, gateway: &ScriptedGateway) -> Option<Feed> {
     let namespace = ControlPlane::shared().await?.namespace().await;
-    let mut ingress = route("a", namespace.name(), "a.test", "a");
-    ingress["metadata"]["annotations"] = json!({"sky.uk/frontend-scheme": "internal"});
-    namespace.apply(&manifest(&[world.services(), vec![ingress]].concat()));
-    let feed = Feed::builder(nginx).command("static").flag("--internal-hostname", "lb.example.com");
+    namespace
+        .apply(&manifest(&[world.services(), vec![route("a", namespace.name(), "a.test", "a")]].concat()));
+    let feed = Feed::builder(nginx).command("elb").flag("--elb-frontend-tag-value", "none");
+    let feed = feed.flag("--instance-id", "i-0").variable("AWS_ACCESS_KEY_ID", "a");
+    let feed = feed.variable("AWS_SECRET_ACCESS_KEY", "secret");
+    let feed = feed.variable("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{}", free_port()));
     let feed = feed.flag("--lease-namespace", namespace.name()).flag("--pushgateway", &gateway.url());
     let feed = feed.kubernetes(&namespace).ready().await;
     assert_eq!(feed.get("a.test", "/").await.echo().backend, "a");
