@@ -52,8 +52,8 @@ async fn complete(nginx: &NginxBinary, world: &World, gateway: &ScriptedGateway)
     let feed = feed.variable("AWS_SECRET_ACCESS_KEY", "secret");
     let feed = feed.variable("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{}", free_port()));
     let feed = feed.flag("--lease-namespace", namespace.name()).flag("--pushgateway", &gateway.url());
-    let feed = feed.kubernetes(&namespace).ready().await;
-    assert_eq!(feed.get("a.test", "/").await.echo().backend, "a");
+    let feed = feed.kubernetes(&namespace).spawn();
+    feed.wait_served_by("a", "a.test", "/").await;
     Some(feed)
 }
 
