@@ -54,6 +54,8 @@ async fn complete(nginx: &NginxBinary, world: &World, gateway: &ScriptedGateway)
     let feed = feed.flag("--lease-namespace", namespace.name()).flag("--pushgateway", &gateway.url());
     let feed = feed.kubernetes(&namespace).spawn();
     feed.wait_served_by("a", "a.test", "/").await;
+    let confirmed = async || feed.metric("feed_ingress_configuration_age_seconds").await.ok_or("not yet");
+    eventually("that is confirmed", confirmed).await;
     Some(feed)
 }
 
