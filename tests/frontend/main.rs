@@ -7,5 +7,6 @@
 )]
 
 mod aws;
+mod gorb;
 mod loopback;
 mod merlin;
