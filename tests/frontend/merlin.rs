@@ -2,6 +2,7 @@
 
 mod faults;
 mod leaving;
+mod status;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -196,4 +197,31 @@ async fn several_servers_are_asked_in_turn_and_dead_ones_passed_over() {
     })
     .await;
     wait_weights(&merlin, "web", &[1]).await;
+}
+
+/// Each port has a virtual service of its own, and either may be the only one.
+#[tokio::test]
+async fn https_has_a_virtual_service_of_its_own() {
+    let Some(nginx) = NginxBinary::system() else { return };
+    let merlin = Merlin::new(&["web", "secure"]);
+    let peer = merlin.listen(LOOPBACK).await;
+    let https = free_port();
+    let mut feed = feed(&nginx, &all(&[&peer]))
+        .flag("--ingress-https-port", &https.to_string())
+        .flag("--merlin-https-service-id", "secure")
+        .ready()
+        .await;
+    let port = |service: &str| merlin.servers(service)[0].key.as_ref().unwrap().port;
+    assert_eq!(port("web"), u32::from(feed.address().port()));
+    assert_eq!(port("secure"), u32::from(https));
+    assert_eq!(merlin.servers("web")[0].health_check, merlin.servers("secure")[0].health_check);
+    assert_eq!(feed.metric("feed_ingress_frontends_attached").await, Some(2.0));
+
+    // One is left although the other cannot be.
+    merlin.fail_service("secure", Some(tonic::Code::Internal));
+    feed.signal(Signal::SIGTERM);
+    let exit = feed.wait_exit(Duration::from_mins(1)).await;
+    assert_eq!(exit.code(), Some(1));
+    assert!(feed.log().contains("left while attached to secure\n"), "{}", feed.log());
+    assert_eq!((merlin.weights("web"), merlin.weights("secure")), (vec![], vec![Some(1)]));
 }

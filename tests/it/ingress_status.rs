@@ -1,5 +1,7 @@
 //! Ingress status through a real API server: who writes it, what is written, and who goes on.
 
+mod two_replicas;
+
 use std::time::Duration;
 
 use feed_tests::{ControlPlane, Feed, FeedBuilder, Namespace, NginxBinary, eventually, eventually_within};
@@ -37,10 +39,9 @@ async fn wait_status(namespace: &Namespace<'_>, name: &str, expected: &str) {
     .await;
 }
 
-fn holder(namespace: &Namespace<'_>) -> String {
-    let lease = format!("feed-ingress-{}", namespace.name());
-    let holder =
-        namespace.try_kubectl(&["get", "lease", &lease, "-o", "jsonpath={.spec.holderIdentity}"], "");
+/// Who holds a Lease.
+fn holder(namespace: &Namespace<'_>, lease: &str) -> String {
+    let holder = namespace.try_kubectl(&["get", "lease", lease, "-o", "jsonpath={.spec.holderIdentity}"], "");
     holder.unwrap_or_default()
 }
 
@@ -75,6 +76,22 @@ async fn the_status_of_adopted_ingresses_names_their_load_balancer() {
     assert_eq!(feed.metric("feed_ingress_reloads").await, generation, "status causes no reload");
 }
 
+/// What an earlier process, or one with the class that the Ingress had then, has written is told by its value alone.
+#[tokio::test]
+async fn an_ingress_that_is_not_adopted_keeps_only_what_is_not_ours() {
+    let (Some(nginx), Some(control_plane)) = (NginxBinary::system(), ControlPlane::shared().await) else {
+        return;
+    };
+    let namespace = control_plane.namespace().await;
+    namespace.apply(&ingress("foreign", "other", "internal"));
+    let patch = r#"{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.7"},{"ip":"198.51.100.1"},{"hostname":"lb.example.com"}]}}}"#;
+    namespace
+        .kubectl(&["patch", "ingress", "foreign", "--subresource=status", "--type=merge", "-p", patch], "");
+    let feed = replica(&nginx, &namespace).ready().await;
+    wait_status(&namespace, "foreign", r#"[{"ip":"198.51.100.1"}]"#).await;
+    drop(feed);
+}
+
 #[tokio::test]
 async fn another_replica_goes_on_when_the_one_that_writes_leaves_or_dies() {
     let (Some(nginx), Some(control_plane)) = (NginxBinary::system(), ControlPlane::shared().await) else {
@@ -82,28 +99,30 @@ async fn another_replica_goes_on_when_the_one_that_writes_leaves_or_dies() {
     };
     let namespace = control_plane.namespace().await;
     let class = namespace.name();
+    let lease = format!("feed-ingress-{class}");
+    let holder = || holder(&namespace, &lease);
     let mut first = replica(&nginx, &namespace).ready().await;
-    eventually("the first holds the Lease", async || match holder(&namespace) {
+    eventually("the first holds the Lease", async || match holder() {
         holder if holder.is_empty() => Err("nobody holds it"),
         holder => Ok(holder),
     })
     .await;
-    let held_by_first = holder(&namespace);
+    let held_by_first = holder();
     let mut second = replica(&nginx, &namespace).ready().await;
     namespace.apply(&ingress("one", class, "internal"));
     wait_status(&namespace, "one", r#"[{"ip":"192.0.2.7"}]"#).await;
-    assert_eq!(holder(&namespace), held_by_first);
+    assert_eq!(holder(), held_by_first);
 
     first.signal(Signal::SIGTERM);
     assert!(first.wait_exit(Duration::from_secs(20)).await.success());
-    assert_ne!(holder(&namespace), held_by_first, "the Lease was given up");
+    assert_ne!(holder(), held_by_first, "the Lease was given up");
     namespace.apply(&ingress("two", class, "internal"));
     wait_status(&namespace, "two", r#"[{"ip":"192.0.2.7"}]"#).await;
 
-    let held_by_second = holder(&namespace);
+    let held_by_second = holder();
     second.kill();
     let third = replica(&nginx, &namespace).ready().await;
-    eventually_within(Duration::from_secs(20), "the third takes over", async || match holder(&namespace) {
+    eventually_within(Duration::from_secs(20), "the third takes over", async || match holder() {
         holder if holder == held_by_second => Err("the second, which is dead, still holds it"),
         holder => Ok(holder),
     })

@@ -3,6 +3,7 @@
 //! Nothing else of Kubernetes runs: no controller makes `EndpointSlice`s or default service accounts. The range of the
 //! `ClusterIP`s is 127.96.0.0/16, so that a backend can listen on the very address of its Service.
 
+mod audit;
 mod kubectl;
 mod namespace;
 mod servers;
@@ -17,6 +18,7 @@ use crate::client::Request;
 use crate::sandbox::Sandbox;
 use crate::tools::{self, ControlPlaneBinaries};
 
+pub use audit::Write;
 pub use namespace::Namespace;
 
 /// A running control plane.

@@ -42,7 +42,7 @@ pub use backend::{Backend, Echo};
 pub use balancer::TcpBalancer;
 pub use client::{Begun, Connection, Request, Response};
 pub use collector::{Collector, Span};
-pub use control_plane::{ControlPlane, Namespace};
+pub use control_plane::{ControlPlane, Namespace, Write};
 pub use crossplane::{Crossplane, Directive};
 pub use dns::Dns;
 pub use elb::{Elb, ElbCall, ElbFault};

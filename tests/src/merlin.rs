@@ -64,6 +64,7 @@ struct State {
     servers: Vec<RealServer>,
     calls: Vec<MerlinCall>,
     faults: BTreeMap<&'static str, Code>,
+    service_faults: BTreeMap<&'static str, Code>,
     look: Look,
 }
 
@@ -85,6 +86,7 @@ impl Merlin {
             servers: Vec::new(),
             calls: Vec::new(),
             faults: BTreeMap::new(),
+            service_faults: BTreeMap::new(),
             look: Arc::new(String::new),
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -123,6 +125,14 @@ impl Merlin {
         match code {
             Some(code) => self.state().faults.insert(call, code),
             None => self.state().faults.remove(call),
+        };
+    }
+
+    /// Answers all calls so that would change something of a virtual service, until it is told otherwise.
+    pub fn fail_service(&self, service: &'static str, code: Option<Code>) {
+        match code {
+            Some(code) => self.state().service_faults.insert(service, code),
+            None => self.state().service_faults.remove(service),
         };
     }
 

@@ -7,12 +7,26 @@ use super::Ports;
 use crate::sandbox::Sandbox;
 use crate::tools::ControlPlaneBinaries;
 
+/// Who writes what only one replica may write.
+const AUDITED: &str = "apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Request
+  verbs: [create, update, patch]
+  resources:
+  - {group: networking.k8s.io, resources: [ingresses/status]}
+  - {group: coordination.k8s.io, resources: [leases]}
+- level: None
+";
+
 /// Keys, the administrator's token and the kubeconfig that holds it.
 pub(super) fn write_files(sandbox: &Sandbox, ports: Ports) {
     let key = rcgen::KeyPair::generate().unwrap();
     fs::write(sandbox.join("service-account.key"), key.serialize_pem()).unwrap();
     fs::write(sandbox.join("service-account.pub"), key.public_key_pem()).unwrap();
     fs::write(sandbox.join("tokens.csv"), "admintoken,admin,1,system:masters\n").unwrap();
+    fs::write(sandbox.join("audit.yaml"), AUDITED).unwrap();
     let kubeconfig = kubeconfig(sandbox, ports, "admintoken");
     fs::write(sandbox.join("kubeconfig"), kubeconfig).unwrap();
 }
@@ -65,7 +79,13 @@ pub(super) fn start_api_server(sandbox: &Sandbox, binaries: &ControlPlaneBinarie
     api_server.args(["--authorization-mode", "RBAC", "--token-auth-file", "tokens.csv"]);
     // No controller makes the default service accounts that this plugin waits for.
     api_server.args(["--endpoint-reconciler-type", "none", "--disable-admission-plugins", "ServiceAccount"]);
-    api_server.arg("--profiling=false");
+    api_server.args([
+        "--profiling=false",
+        "--audit-policy-file",
+        "audit.yaml",
+        "--audit-log-path",
+        "audit.log",
+    ]);
     let log = File::options().create(true).append(true).open(sandbox.join("kube-apiserver.log")).unwrap();
     api_server.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
 }

@@ -91,7 +91,8 @@ impl Merlin {
         let look = self.state().look.clone();
         let note = look();
         let mut state = self.state();
-        let outcome = match state.faults.get(name) {
+        let fault = state.faults.get(name).or_else(|| state.service_faults.get(server.service_id.as_str()));
+        let outcome = match fault {
             Some(code) => Err(Status::new(*code, "as it was told")),
             None => state.addressed(&server).and_then(|()| change(&mut state, &server)),
         };
