@@ -84,10 +84,13 @@ async fn an_ingress_that_is_not_adopted_keeps_only_what_is_not_ours() {
     };
     let namespace = control_plane.namespace().await;
     namespace.apply(&ingress("foreign", "other", "internal"));
-    let patch = r#"{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.7"},{"ip":"198.51.100.1"},{"hostname":"lb.example.com"}]}}}"#;
+    let patch = r#"{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.31"},{"ip":"198.51.100.1"},{"hostname":"lb-31.example.com"}]}}}"#;
     namespace
         .kubectl(&["patch", "ingress", "foreign", "--subresource=status", "--type=merge", "-p", patch], "");
-    let feed = replica(&nginx, &namespace).ready().await;
+    let feed = Feed::builder(&nginx).command("static").kubernetes(&namespace);
+    let feed =
+        feed.flag("--internal-hostname", "192.0.2.31").flag("--external-hostname", "lb-31.example.com");
+    let feed = feed.flag("--lease-namespace", namespace.name()).ready().await;
     wait_status(&namespace, "foreign", r#"[{"ip":"198.51.100.1"}]"#).await;
     drop(feed);
 }

@@ -82,6 +82,8 @@ pub struct Participant {
     held_until: watch::Sender<Option<Instant>>,
     /// For one call to the API server.
     call_timeout: Duration,
+    /// Whether it was logged last that this replica acts.
+    acts: bool,
     /// What was logged last of what went wrong.
     told: Option<String>,
 }
@@ -113,6 +115,7 @@ impl Participant {
             held_until,
             // A renewal, read and write, fits into the third of the term that is between it and the end of the claim.
             call_timeout: config.duration / 6,
+            acts: false,
             told: None,
         };
         (participant, Claim { held_until: claim, longest_action: config.duration / 3 })
@@ -135,7 +138,6 @@ impl Participant {
 
     /// Does what is to be done now, and returns when to look again.
     async fn look(&mut self) -> Timestamp {
-        let was_held = self.election.is_held(self.clock.now());
         let look_at = match self.advance().await {
             Ok(look_at) => {
                 self.told = None;
@@ -147,12 +149,7 @@ impl Participant {
             }
         };
         self.publish();
-        let is_held = self.election.is_held(self.clock.now());
-        if is_held && !was_held {
-            info!(lease = self.name, "This replica acts: it holds the Lease.");
-        } else if was_held && !is_held {
-            warn!(lease = self.name, "This replica no longer acts: it lost the Lease.");
-        }
+        self.tell_whether_it_acts();
         look_at
     }
 
@@ -222,6 +219,17 @@ impl Participant {
             *published = held_until;
             is_new
         });
+    }
+
+    /// A process that stood still may have lost it long ago.
+    fn tell_whether_it_acts(&mut self) {
+        let is_held = self.election.is_held(self.clock.now());
+        if is_held && !self.acts {
+            info!(lease = self.name, "This replica acts: it holds the Lease.");
+        } else if self.acts && !is_held {
+            warn!(lease = self.name, "This replica no longer acts: it lost the Lease.");
+        }
+        self.acts = is_held;
     }
 
     fn tell(&mut self, error: &LeaseError) {

@@ -11,7 +11,8 @@ use super::{holder, ingress, wait_status};
 /// The term of a Lease.
 const TERM: Duration = Duration::from_secs(3);
 
-/// A replica that writes an address of its own, as an account of its own.
+/// A replica that writes an address of its own, as an account of its own. Replicas of other tests, which adopt other
+/// classes, would take their own addresses away from these Ingresses.
 async fn replica(nginx: &NginxBinary, namespace: &Namespace<'_>, account: &str, address: &str) -> Feed {
     Feed::builder(nginx)
         .command("static")
@@ -51,16 +52,16 @@ async fn a_holder_that_dies_is_replaced_after_its_term() {
         return;
     };
     let namespace = control_plane.namespace().await;
-    let mut first = replica(&nginx, &namespace, "first", "192.0.2.1").await;
+    let mut first = replica(&nginx, &namespace, "first", "192.0.2.11").await;
     wait_acting(&namespace, "first").await;
-    let second = replica(&nginx, &namespace, "second", "192.0.2.2").await;
+    let second = replica(&nginx, &namespace, "second", "192.0.2.12").await;
     namespace.apply(&ingress("one", namespace.name(), "internal"));
-    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.1"}]"#).await;
+    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.11"}]"#).await;
     first.kill();
     namespace.apply(&ingress("two", namespace.name(), "internal"));
     wait_acting(&namespace, "second").await;
-    wait_status(&namespace, "two", r#"[{"ip":"192.0.2.2"}]"#).await;
-    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.2"}]"#).await;
+    wait_status(&namespace, "two", r#"[{"ip":"192.0.2.12"}]"#).await;
+    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.12"}]"#).await;
 
     let writes = namespace.writes();
     let leases = || writes.iter().filter(|write| write.ingress().is_none() && write.is_done());
@@ -78,31 +79,31 @@ async fn a_holder_whose_term_has_ended_writes_nothing() {
         return;
     };
     let namespace = control_plane.namespace().await;
-    let mut first = replica(&nginx, &namespace, "first", "192.0.2.1").await;
+    let mut first = replica(&nginx, &namespace, "first", "192.0.2.21").await;
     wait_acting(&namespace, "first").await;
     let held_by_first = holder_of(&namespace);
-    let second = replica(&nginx, &namespace, "second", "192.0.2.2").await;
+    let second = replica(&nginx, &namespace, "second", "192.0.2.22").await;
     namespace.apply(&ingress("one", namespace.name(), "internal"));
-    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.1"}]"#).await;
+    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.21"}]"#).await;
 
     first.signal(Signal::SIGSTOP);
     wait_acting(&namespace, "second").await;
     assert_ne!(holder_of(&namespace), held_by_first);
-    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.2"}]"#).await;
+    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.22"}]"#).await;
     // It wakes up to an Ingress without status, and to one that says otherwise than it would.
     first.signal(Signal::SIGCONT);
     namespace.apply(&ingress("two", namespace.name(), "internal"));
-    wait_status(&namespace, "two", r#"[{"ip":"192.0.2.2"}]"#).await;
+    wait_status(&namespace, "two", r#"[{"ip":"192.0.2.22"}]"#).await;
     eventually("the first knows that it does not act any more", async || {
         if first.log().contains("This replica no longer acts") { Ok(()) } else { Err(first.log()) }
     })
     .await;
     namespace.apply(&ingress("three", namespace.name(), "internal"));
-    wait_status(&namespace, "three", r#"[{"ip":"192.0.2.2"}]"#).await;
+    wait_status(&namespace, "three", r#"[{"ip":"192.0.2.22"}]"#).await;
     // Its end gives up nothing that it does not have.
     first.signal(Signal::SIGTERM);
     assert!(first.wait_exit(Duration::from_secs(20)).await.success());
-    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.2"}]"#).await;
+    wait_status(&namespace, "one", r#"[{"ip":"192.0.2.22"}]"#).await;
 
     let writes = namespace.writes();
     let taken_over = writes.iter().position(|write| write.account() == "second" && write.is_done()).unwrap();
