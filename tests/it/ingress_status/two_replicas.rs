@@ -29,7 +29,7 @@ async fn replica(nginx: &NginxBinary, namespace: &Namespace<'_>, account: &str, 
 /// The account whose replica holds the Lease, as the API server has it.
 fn acting(namespace: &Namespace<'_>) -> Option<String> {
     let lease = |write: &&Write| write.ingress().is_none() && write.is_done();
-    namespace.writes().iter().filter(lease).next_back().map(|write| write.account().to_owned())
+    namespace.writes().iter().rfind(lease).map(|write| write.account().to_owned())
 }
 
 async fn wait_acting(namespace: &Namespace<'_>, account: &str) {
