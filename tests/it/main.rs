@@ -25,4 +25,5 @@ mod requests;
 mod sidecar;
 mod spans;
 mod start;
+mod tls;
 mod world;

@@ -3,7 +3,9 @@
 mod connection;
 mod request;
 mod response;
+mod tls;
 
 pub use connection::{Begun, Connection};
 pub use request::Request;
 pub use response::Response;
+pub use tls::{TlsClient, TlsConnection};

@@ -28,6 +28,7 @@ pub struct Feed {
 #[derive(Debug, Clone, Copy)]
 struct FeedPorts {
     ingress: u16,
+    ingress_https: u16,
     ingress_health: u16,
     health: u16,
 }

@@ -14,6 +14,7 @@
 mod aws;
 mod backend;
 mod balancer;
+mod certificate;
 mod client;
 mod collector;
 mod control_plane;
@@ -40,7 +41,8 @@ mod tools;
 pub use aws::AwsEmulator;
 pub use backend::{Backend, Echo};
 pub use balancer::TcpBalancer;
-pub use client::{Begun, Connection, Request, Response};
+pub use certificate::TestCertificate;
+pub use client::{Begun, Connection, Request, Response, TlsClient, TlsConnection};
 pub use collector::{Collector, Span};
 pub use control_plane::{ControlPlane, Namespace, Write};
 pub use crossplane::{Crossplane, Directive};

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Feed, FeedPorts};
+use crate::certificate::TestCertificate;
 use crate::control_plane::Namespace;
 use crate::nginx::NginxBinary;
 use crate::sandbox::Sandbox;
@@ -20,6 +21,8 @@ pub struct FeedBuilder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     through: Vec<String>,
+    default_certificate: Option<TestCertificate>,
+    without_tls: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,8 @@ impl FeedBuilder {
             arguments: Vec::new(),
             environment: Vec::new(),
             through: Vec::new(),
+            default_certificate: None,
+            without_tls: true,
         }
     }
 
@@ -79,6 +84,20 @@ impl FeedBuilder {
     #[must_use]
     pub fn kubeconfig(mut self, file: &Path) -> Self {
         self.source = Source::Kubernetes { kubeconfig: text(file) };
+        self
+    }
+
+    /// Takes requests with TLS too; hosts without a certificate of their own get this one.
+    #[must_use]
+    pub fn tls(mut self, default_certificate: &TestCertificate) -> Self {
+        self.default_certificate = Some(default_certificate.clone());
+        self
+    }
+
+    /// Takes no requests without TLS.
+    #[must_use]
+    pub fn tls_alone(mut self) -> Self {
+        self.without_tls = false;
         self
     }
 
@@ -118,7 +137,12 @@ impl FeedBuilder {
         for (file, yaml) in &self.manifests {
             fs::write(manifests.join(file), yaml).unwrap();
         }
-        let ports = FeedPorts { ingress: free_port(), ingress_health: free_port(), health: free_port() };
+        let ports = FeedPorts {
+            ingress: free_port(),
+            ingress_https: free_port(),
+            ingress_health: free_port(),
+            health: free_port(),
+        };
         let mut arguments = vec![self.command.clone()];
         let mut flag = |name: &str, value: String| {
             if !self.arguments.iter().any(|argument| argument == name) {
@@ -126,11 +150,20 @@ impl FeedBuilder {
             }
         };
         flag("--ingress-class", self.class.clone());
-        flag("--ingress-port", ports.ingress.to_string());
+        if self.without_tls {
+            flag("--ingress-port", ports.ingress.to_string());
+        }
         flag("--ingress-health-port", ports.ingress_health.to_string());
         flag("--health-port", ports.health.to_string());
         flag("--nginx-workdir", text(&sandbox.join("workdir")));
         flag("--nginx-binary", text(&self.nginx.path));
+        if let Some(certificate) = &self.default_certificate {
+            fs::create_dir(sandbox.join("ssl")).unwrap();
+            fs::write(sandbox.join("ssl/default.crt"), &certificate.crt).unwrap();
+            fs::write(sandbox.join("ssl/default.key"), &certificate.key).unwrap();
+            flag("--ingress-https-port", ports.ingress_https.to_string());
+            flag("--ssl-path", text(&sandbox.join("ssl/default")));
+        }
         match &self.source {
             Source::Flags => {}
             Source::Manifests => flag("--manifests", text(&manifests)),

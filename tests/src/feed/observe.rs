@@ -7,13 +7,37 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Feed;
-use crate::client::{Request, Response};
+use crate::certificate::TestCertificate;
+use crate::client::{Request, Response, TlsClient};
 use crate::{eventually, eventually_within};
 
 impl Feed {
     /// Where nginx serves the Ingresses.
     pub fn address(&self) -> SocketAddr {
         local(self.ports.ingress)
+    }
+
+    /// Where nginx serves them over TLS, if it does.
+    pub fn tls_address(&self) -> SocketAddr {
+        local(self.ports.ingress_https)
+    }
+
+    /// The certificate that is shown to who asks for that name.
+    pub async fn certificate(&self, server_name: &str) -> Result<Vec<u8>, String> {
+        TlsClient::to(server_name).certificate(self.tls_address()).await.map_err(|error| error.to_string())
+    }
+
+    /// Waits until that certificate is shown to who asks for that name.
+    #[track_caller]
+    pub fn wait_certificate(
+        &self,
+        server_name: &str,
+        expected: &TestCertificate,
+    ) -> impl Future<Output = ()> {
+        eventually(&format!("the certificate of {server_name}"), async move || {
+            let shown = self.certificate(server_name).await?;
+            if shown == expected.der { Ok(()) } else { Err("another one".to_owned()) }
+        })
     }
 
     /// nginx's status port.

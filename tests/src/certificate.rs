@@ -1,0 +1,44 @@
+//! Certificates that nobody has signed, for the length of a test.
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use serde_json::{Value, json};
+
+/// A certificate and its key, in PEM form.
+#[derive(Debug, Clone)]
+pub struct TestCertificate {
+    /// The certificate.
+    pub crt: String,
+    /// Its key.
+    pub key: String,
+    /// The certificate as clients see it.
+    pub der: Vec<u8>,
+}
+
+impl TestCertificate {
+    /// One for these names, valid for long.
+    pub fn new(names: &[&str]) -> Self {
+        Self::valid(names, 2020, 2050)
+    }
+
+    /// One that is valid from and until the beginnings of these years.
+    pub fn valid(names: &[&str], from: i32, until: i32) -> Self {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { crt: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() }
+    }
+
+    /// A Secret of that name that holds it.
+    pub fn secret(&self, name: &str) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "type": "kubernetes.io/tls",
+            "stringData": {"tls.crt": self.crt, "tls.key": self.key},
+        })
+    }
+}
