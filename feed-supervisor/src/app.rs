@@ -100,7 +100,7 @@ pub enum AppError {
 /// When it cannot begin, when a part of it fails that nothing can go on without, or when it cannot leave in time.
 pub async fn run(config: Config) -> Result<(), AppError> {
     let (trigger, shutdown) = shutdown::on_signals().map_err(AppError::Signals)?;
-    serve(config, &trigger, shutdown).await
+    Box::pin(serve(config, &trigger, shutdown)).await
 }
 
 async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Result<(), AppError> {
