@@ -1,10 +1,12 @@
 //! `elb`, `nlb` and `alb`.
 
 mod discovery;
+mod emulators;
 mod faults;
 mod identity;
 mod life;
 mod shutdown;
+mod status;
 
 use feed_tests::{Backend, Elb, Feed, FeedBuilder, NginxBinary, eventually};
 use serde_json::json;
