@@ -23,9 +23,23 @@ pub(super) struct Endpoints {
     upstreams: BTreeMap<UpstreamName, Arc<Upstream>>,
     /// By the labels `name` and `endpoint`.
     names: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Counted>>,
+    externals: BTreeMap<External, Counted>,
     declared: usize,
     /// How many were retired since the last sweep.
     newly_retired: usize,
+}
+
+/// An external destination, with its labels.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct External {
+    name: Host,
+    endpoint: String,
+}
+
+impl External {
+    fn new(host: &Host, port: u16) -> Self {
+        Self { name: host.clone(), endpoint: format!("{host}:{port}") }
+    }
 }
 
 #[derive(Debug)]
@@ -76,8 +90,8 @@ impl Endpoints {
             }
             // The addresses of a name are whatever its owner says.
             Destination::External(host, port) => {
-                let endpoints = self.names.entry(host.as_str().into()).or_default();
-                counted(endpoints, &external(host, *port), now)
+                let new = || Counted { counts: EndpointCounts::default(), retired: None };
+                self.externals.entry(External::new(host, *port)).or_insert_with(new)
             }
         };
         counted.retired = counted.retired.map(|_| now);
@@ -89,19 +103,13 @@ impl Endpoints {
         self.newly_retired > limit(self.declared)
     }
 
-    /// Forgets what was not declared for long enough; `externals` are declared.
+    /// Forgets what was not declared for long enough; of external destinations these are kept.
     pub(super) fn sweep<'a>(&mut self, externals: impl Iterator<Item = (&'a Host, u16)>, now: Instant) {
         self.newly_retired = 0;
-        let externals: BTreeSet<_> =
-            externals.map(|(host, port)| (host.as_str(), external(host, port))).collect();
-        for (host, endpoint) in &externals {
-            let endpoints = self.names.get_mut(*host);
-            if let Some(counted) = endpoints.and_then(|endpoints| endpoints.get_mut(endpoint.as_str())) {
-                counted.retired = None;
-            }
-        }
+        let externals: BTreeSet<_> = externals.map(|(host, port)| External::new(host, port)).collect();
+        self.externals.retain(|external, _| externals.contains(external));
         let retired = self.names.values().flat_map(BTreeMap::values).filter_map(|counted| counted.retired);
-        let verdict = Verdict::new(retired.collect(), self.declared + externals.len(), now);
+        let verdict = Verdict::new(retired.collect(), self.declared, now);
         self.names.retain(|_, endpoints| {
             endpoints.retain(|_, counted| verdict.keeps(counted.retired));
             !endpoints.is_empty()
@@ -113,12 +121,12 @@ impl Endpoints {
         let all = self.names.iter().flat_map(|(name, endpoints)| {
             endpoints.iter().map(move |(endpoint, counted)| (&**name, &**endpoint, &counted.counts))
         });
-        all.filter(|(_, _, counts)| counts.total() > 0)
+        let externals = self
+            .externals
+            .iter()
+            .map(|(external, counted)| (external.name.as_str(), external.endpoint.as_str(), &counted.counts));
+        all.chain(externals).filter(|(_, _, counts)| counts.total() > 0)
     }
-}
-
-fn external(host: &Host, port: u16) -> String {
-    format!("{host}:{port}")
 }
 
 /// An endpoint's counts; a new one counts as not declared.

@@ -105,3 +105,6 @@ fn list(values: &str) -> impl Iterator<Item = &str> {
     let all: Split<'_, &str> = values.split(" : ");
     all.flat_map(|values| values.split(", "))
 }
+
+#[cfg(test)]
+mod tests;
