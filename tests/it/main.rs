@@ -26,4 +26,5 @@ mod sidecar;
 mod spans;
 mod start;
 mod tls;
+mod traffic;
 mod world;

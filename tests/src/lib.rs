@@ -36,6 +36,7 @@ mod process;
 mod push_gateway;
 mod route53;
 mod sandbox;
+mod tmpfs;
 mod tools;
 
 pub use aws::AwsEmulator;
@@ -62,4 +63,5 @@ pub use process::{Process, is_running, parent_of, processes_in, title_of};
 pub use push_gateway::{PushGateway, ScriptedGateway};
 pub use route53::{Call, Fault, Record, Route53};
 pub use sandbox::Sandbox;
+pub use tmpfs::Tmpfs;
 pub use tools::{dns_binary, ingress_binary};
