@@ -7,6 +7,7 @@ use std::time::Duration;
 use feed_tests::{Feed, Load, NginxBinary, Process, Request, eventually, is_running};
 use nix::sys::signal::Signal;
 
+use crate::traffic::expect_requests;
 use crate::world::{World, manifest, route};
 
 /// A feed whose nginx is somebody else's, and that neighbour.
@@ -186,4 +187,26 @@ async fn a_process_that_only_has_nginxs_pid_is_left_alone() {
     pod.feed.wait_ready().await;
     pod.feed.wait_served_by("a", "a.test", "/").await;
     assert!(is_running(stranger), "SIGHUP would have ended it");
+}
+
+#[tokio::test]
+async fn the_neighbours_requests_are_counted() {
+    for nginx in NginxBinary::all() {
+        let (mut pod, master) = Pod::started(&nginx).await;
+        let served = |pod: &Pod| u32::try_from(pod.world.backends["a"].requests()).unwrap();
+        assert_eq!(pod.feed.get("a.test", "/").await.status, 200);
+        expect_requests(&pod.feed, served(&pod)).await;
+        master.signal(Signal::SIGQUIT);
+        eventually("nginx has ended", async || if is_running(master) { Err("it runs") } else { Ok(()) })
+            .await;
+        pod.start_nginx();
+        pod.feed.wait_served_by("a", "a.test", "/").await;
+        expect_requests(&pod.feed, served(&pod)).await;
+        pod.feed.kill();
+        let before = served(&pod);
+        assert_eq!(pod.feed.get("a.test", "/").await.status, 200);
+        pod.feed.start();
+        pod.feed.wait_ready().await;
+        expect_requests(&pod.feed, served(&pod) - before).await;
+    }
 }

@@ -31,6 +31,6 @@ async fn expect(feed: &Feed, name: &str, expected: &[(&str, f64)]) {
 }
 
 /// Waits until so many requests were counted of `a.test`, and no more.
-async fn expect_requests(feed: &Feed, requests: u32) {
+pub(crate) async fn expect_requests(feed: &Feed, requests: u32) {
     expect(feed, "ingress_requests", &[("host=a.test,path=/,code=2xx", f64::from(requests))]).await;
 }
