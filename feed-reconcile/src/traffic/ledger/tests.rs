@@ -272,7 +272,7 @@ proptest! {
     #[test]
     fn nothing_is_counted_twice(lines in proptest::collection::vec("[ -~\t]{0,60}", 0..20), cuts in proptest::collection::vec(1..50_usize, 1..20)) {
         let mut book = Book::new();
-        let log: String = lines.iter().map(|line| format!("\r{line}\n")).collect();
+        let log: String = lines.iter().flat_map(|line| ["\r", line.as_str(), "\n"]).collect();
         let (mut used, mut end, mut cuts) = (0, 0, cuts.into_iter().cycle());
         while end < log.len() {
             end = (end + cuts.next().unwrap()).min(log.len());
