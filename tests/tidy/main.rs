@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "here a failed expectation is a failed test")]
 
+mod flags;
 mod generated;
 
 use std::collections::BTreeSet;

@@ -14,6 +14,10 @@ use crate::loopback::has_address;
 
 const VIP: &str = "203.0.113.9/32";
 
+/// Those of manifests/merlin.yaml are enough.
+const SHIPPED_CAPABILITIES: &str =
+    "--bounding-set=-all,+chown,+kill,+net_admin,+net_bind_service,+setgid,+setuid";
+
 /// An Ingress that leads `a.test` to a backend.
 fn route(backend: &Backend) -> String {
     let service = json!({
@@ -56,6 +60,7 @@ async fn it_is_left_in_order() {
     let mut feed = feed(&nginx, &all(&[&peer]))
         .manifest("a.yaml", &route(&backend))
         .flag("--merlin-vip", "203.0.113.9")
+        .through(&["setpriv", SHIPPED_CAPABILITIES])
         .build();
     let (admin, nginx_status) = (feed.admin_address(), feed.status_address());
     merlin.at_each_call(move || {
