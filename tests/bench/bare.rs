@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use feed_tests::{Feed, NginxBinary, Process, Sandbox, free_port};
@@ -27,13 +28,21 @@ impl BareNginx {
         for made_by_feed in ["temp", "requests"] {
             fs::create_dir(sandbox.join(made_by_feed)).unwrap();
         }
-        let (port, status_port) = (free_port(), free_port());
+        let certificates = feed.workdir().join("certificates");
+        if certificates.exists() {
+            let copied = Command::new("cp").arg("-r").arg(certificates).arg(sandbox.path()).status().unwrap();
+            assert!(copied.success(), "the certificates cannot be copied");
+        }
+        let (port, tls_port, status_port) = (free_port(), free_port(), free_port());
+        let (of_feed, tls_of_feed) = (feed.address().port(), feed.tls_address().port());
         let placeholder = token(feed.status_address()).await.unwrap().split(' ').next().unwrap().to_owned();
         let configuration = feed
             .configuration()
             .replace(feed.workdir().to_str().unwrap(), sandbox.path().to_str().unwrap())
-            .replace(&format!("listen {}", feed.address().port()), &format!("listen {port}"))
-            .replace(&format!("listen [::]:{}", feed.address().port()), &format!("listen [::]:{port}"))
+            .replace(&format!("listen {of_feed}"), &format!("listen {port}"))
+            .replace(&format!("listen [::]:{of_feed}"), &format!("listen [::]:{port}"))
+            .replace(&format!("listen {tls_of_feed}"), &format!("listen {tls_port}"))
+            .replace(&format!("listen [::]:{tls_of_feed}"), &format!("listen [::]:{tls_port}"))
             .replace(&format!("listen {}", feed.status_address().port()), &format!("listen {status_port}"))
             .replace(
                 &format!("listen [::]:{}", feed.status_address().port()),

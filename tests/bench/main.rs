@@ -1,7 +1,8 @@
 //! What the whole costs, beside bare nginx on the same configuration and in the same run.
 //!
 //! `change`: from the change of an object to the new configuration's generation on the status port. `cold`: from the start
-//! to the last host answering, memory, and one request to every host.
+//! to the last host answering, memory, and one request to every host. `tls`: the same with a certificate for each host, and
+//! one of them replaced.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@ mod bare;
 mod change;
 mod cold;
 mod objects;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -33,6 +35,9 @@ async fn main() {
     }
     if is_wanted("cold") {
         cold::measure(&nginx).await;
+    }
+    if is_wanted("tls") {
+        tls::measure(&nginx).await;
     }
 }
 
