@@ -6,6 +6,7 @@
 //! from `token`, the one place that turns values into nginx's syntax.
 
 mod capacity;
+mod changes;
 mod fold;
 mod location;
 mod main_context;

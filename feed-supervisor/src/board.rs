@@ -9,7 +9,7 @@ use std::time::Duration;
 use feed_reconcile::apply::{Outcome, Problem, Report, Situation};
 use feed_reconcile::diagnostic::{Diagnostics, Severity};
 use feed_reconcile::key::ObjectName;
-use feed_reconcile::nginx::Generation;
+use feed_reconcile::nginx::{Generation, Rendered};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -21,6 +21,9 @@ use crate::compute::Computed;
 use crate::metrics::IngressMetrics;
 use crate::nginx::content::Content;
 use crate::runtime::health::{Condition, Health};
+
+/// How many Ingresses a line of the log names.
+const FIRST: usize = 5;
 
 /// How many ends of reloads `/status` shows.
 const HISTORY: usize = 20;
@@ -40,6 +43,8 @@ struct Shown {
     /// The configuration that nginx is known to serve, and since when.
     served: Option<Served>,
     ingresses: usize,
+    /// What was said last of what was computed.
+    said: Option<Counts>,
     /// Whether some are held back that may be innocent.
     searching: bool,
     /// Whether what is served was computed while that was so.
@@ -57,6 +62,32 @@ struct Served {
     generation: Generation,
     routes: usize,
     since: Instant,
+}
+
+/// What was computed, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counts {
+    /// Adopted ones.
+    ingresses: usize,
+    routes: usize,
+    errors: usize,
+    warnings: usize,
+    quarantined: usize,
+}
+
+impl Counts {
+    fn of(computed: &Computed) -> Self {
+        let of = |severity| {
+            computed.diagnostics.iter().filter(|diagnostic| diagnostic.code.severity() == severity).count()
+        };
+        Self {
+            ingresses: computed.ingresses,
+            routes: computed.rendered.as_ref().map_or(0, Rendered::routes),
+            errors: of(Severity::Error),
+            warnings: of(Severity::Warning),
+            quarantined: computed.quarantined,
+        }
+    }
 }
 
 /// How a configuration ended.
@@ -112,10 +143,25 @@ impl Board {
         log_new(&before, &computed.diagnostics);
         let mut shown = self.shown();
         shown.ingresses = computed.ingresses;
+        let counts = Counts::of(computed);
+        if shown.said.replace(counts) != Some(counts) {
+            let Counts { ingresses, routes, errors, warnings, quarantined } = counts;
+            info!(ingresses, routes, errors, warnings, quarantined, "Computed what is to be served.");
+        }
         shown.searching = computed.searching;
         shown.certificates = Arc::clone(&computed.certificates);
         drop(shown);
         self.metrics.certificates(&computed.certificates);
+    }
+
+    /// Says why there is a new configuration: the Ingresses by which it differs from the one before.
+    pub fn changes(&self, generation: Generation, ingresses: &BTreeSet<ObjectName>) {
+        let (ingresses, others) = (first_names(ingresses), ingresses.len().saturating_sub(FIRST));
+        match (ingresses.is_empty(), others) {
+            (true, _) => info!(%generation, "A new configuration goes out; its routes are the same."),
+            (false, 0) => info!(%generation, ingresses, "A new configuration goes out."),
+            (false, others) => info!(%generation, ingresses, others, "A new configuration goes out."),
+        }
     }
 
     /// Counts a reload that begins.
@@ -226,6 +272,10 @@ fn capitalized(sentence: &str) -> String {
     let mut letters = sentence.chars();
     let first = letters.next().filter(|_| !sentence.starts_with("nginx"));
     first.map_or_else(|| sentence.to_owned(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn first_names(ingresses: &BTreeSet<ObjectName>) -> String {
+    names(&ingresses.iter().take(FIRST).cloned().collect())
 }
 
 fn names(ingresses: &BTreeSet<ObjectName>) -> String {

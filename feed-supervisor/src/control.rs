@@ -5,8 +5,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use feed_reconcile::apply::{self, Apply, Command, Configuration, Found, Outcome, Report, Settings, line_of};
+use feed_reconcile::apply::{
+    self, Apply, Command, Configuration, Found, Outcome, Report, Settings, Version, line_of,
+};
 use feed_reconcile::key::ObjectName;
+use feed_reconcile::nginx::Rendered;
 use feed_reconcile::reload::Bucket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -67,6 +70,8 @@ pub struct Control {
     waiting_since: Option<Instant>,
     /// The same of what is going out.
     going_out_since: Option<Instant>,
+    /// What went out last.
+    last_out: Option<Rendered>,
 }
 
 impl Control {
@@ -91,6 +96,7 @@ impl Control {
             live_file,
             waiting_since: None,
             going_out_since: None,
+            last_out: None,
         };
         control.give(first)?;
         control.board.situation(&control.apply.situation());
@@ -144,7 +150,10 @@ impl Control {
                 Command::GiveUp(why) => return Err(ControlError::GivenUp(why)),
                 command => {
                     match &command {
-                        Command::Write(_) => self.going_out_since = self.waiting_since.take(),
+                        Command::Write(version) => {
+                            self.going_out_since = self.waiting_since.take();
+                            self.going_out(version);
+                        }
                         Command::Reload(_) => self.board.reload_begun(),
                         _ => {}
                     }
@@ -153,6 +162,15 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Says why a configuration goes out.
+    fn going_out(&mut self, version: &Version<Content>) {
+        if let Some(rendered) = version.configuration.content.rendered() {
+            let changed = rendered.ingresses_changed_since(self.last_out.as_ref());
+            self.board.changes(version.generation, &changed);
+            self.last_out = Some(rendered.clone());
+        }
     }
 
     fn told(&mut self, report: &Report<Content>) {

@@ -10,5 +10,6 @@
 mod cluster;
 mod emulators;
 mod plan;
+mod reports;
 mod scripted;
 mod world;

@@ -1,6 +1,7 @@
 //! The metrics of a running system, as parsers understand them that owe nothing to feed, and as the README promises them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use crate::world::{World, manifest, route};
 use feed_tests::{
@@ -52,6 +53,12 @@ async fn complete(nginx: &NginxBinary, world: &World, gateway: &ScriptedGateway)
     let feed = feed.variable("AWS_SECRET_ACCESS_KEY", "secret");
     let feed = feed.variable("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{}", free_port()));
     let feed = feed.flag("--lease-namespace", namespace.name()).flag("--pushgateway", &gateway.url());
+    let pair = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
+    fs::write(pair.path().join("tls.crt"), made.cert.pem()).unwrap();
+    fs::write(pair.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+    let feed = feed.flag("--ssl-path", pair.path().join("tls").to_str().unwrap());
+    let feed = feed.flag("--ingress-https-port", &free_port().to_string());
     let feed = feed.kubernetes(&namespace).spawn();
     feed.wait_served_by("a", "a.test", "/").await;
     let confirmed = async || feed.metric("feed_ingress_configuration_age_seconds").await.ok_or("not yet");
@@ -100,6 +107,63 @@ async fn promtool_and_a_parser_of_openmetrics_find_nothing_wrong() {
         families.into_iter().map(|family| (family.name, family.kind)).collect()
     };
     assert_eq!(names(from_text), names(from_open_metrics));
+}
+
+#[tokio::test]
+async fn after_known_traffic_every_count_is_exact() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let world = World::start().await;
+    let mut objects = [world.services(), vec![route("a", "test", "a.test", "a")]].concat();
+    let feed = Feed::builder(&nginx).manifest("all.yaml", &manifest(&objects)).ready().await;
+    for _ in 0..3 {
+        assert_eq!(feed.get("a.test", "/").await.status, 200);
+    }
+    assert_eq!(feed.get("unknown.test", "/").await.status, 404);
+    let mut second = route("b", "test", "b.test", "b");
+    second["metadata"]["annotations"] = serde_json::json!({"sky.uk/strip-path": "perhaps"});
+    objects.push(second);
+    feed.write_manifest("all.yaml", &manifest(&objects));
+
+    let endpoint = world.backends["a"].address();
+    let expected = [
+        ("reloads", "1"),
+        (r#"reload_outcomes_total{outcome="confirmed"}"#, "1"),
+        (r#"reload_outcomes_total{outcome="refused"}"#, "0"),
+        (r#"reload_outcomes_total{outcome="timed_out"}"#, "0"),
+        (r#"reload_outcomes_total{outcome="failed"}"#, "0"),
+        ("reload_duration_seconds_count", "1"),
+        ("change_to_serving_seconds_count", "2"),
+        ("configuration_generation", "2"),
+        ("configuration_routes", "2"),
+        ("quarantined_ingresses", "0"),
+        ("frontends_attached", "0"),
+        ("frontends_expected", "0"),
+        (r#"diagnostics{code="InvalidAnnotation",severity="warning"}"#, "1"),
+        (r#"diagnostics{code="DuplicateRoute",severity="error"}"#, "0"),
+        (r#"ingress_requests{host="a.test",path="/",code="2xx"}"#, "3"),
+        (r#"ingress_requests{host="*",path="none",code="4xx"}"#, "1"),
+        (r#"ingress_request_duration_seconds_count{host="a.test",path="/"}"#, "3"),
+    ];
+    eventually("every count is what it should be", async || {
+        let metrics = feed.metrics().await;
+        let has = |(sample, value): &(&str, &str)| {
+            metrics.lines().any(|line| line == format!("feed_ingress_{sample} {value}"))
+        };
+        let wrong: Vec<_> = expected.iter().filter(|sample| !has(sample)).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?} of {metrics}")) }
+    })
+    .await;
+    let metrics = feed.metrics().await;
+    let of_endpoint: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.contains(&format!("endpoint=\"{endpoint}\",code=\"2xx\"")))
+        .collect();
+    assert!(matches!(of_endpoint[..], [line] if line.ends_with(" 3")), "{of_endpoint:?}");
+    let value = async |name: &str| feed.metric(&format!("feed_ingress_{name}")).await.unwrap();
+    // feed itself asks on the status port, so that only a least number is known of all connections and requests.
+    assert!(value("nginx_requests").await >= 5.0 && value("nginx_accepts").await >= 5.0);
+    assert!(value("nginx_handled").await <= value("nginx_accepts").await);
+    assert!(value("nginx_connections").await >= 1.0);
 }
 
 /// These must be able to fail.

@@ -66,6 +66,57 @@ async fn metrics_have_the_names_that_users_know() {
 }
 
 #[tokio::test]
+async fn a_line_of_the_log_says_what_was_computed_and_why_a_configuration_goes_out() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let world = World::start().await;
+    let feed = Feed::builder(&nginx).manifest("all.yaml", &with(&world, labelled("label", "60")));
+    let feed = feed.flag("--log-format", "json").ready().await;
+    let mut objects = world.services();
+    objects.extend([labelled("label", "wrong"), route("b", "test", "b.test", "b")]);
+    feed.write_manifest("all.yaml", &manifest(&objects));
+    feed.wait_served_by("b", "b.test", "/").await;
+    let lines =
+        || -> Vec<Value> { feed.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let said = |message: &str| -> Vec<Value> {
+        lines().into_iter().filter(|line| line["message"] == message).collect()
+    };
+    let computed = said("Computed what is to be served.");
+    let numbers = |line: &Value| {
+        ["ingresses", "routes", "errors", "warnings"].map(|field| line[field].as_u64().unwrap())
+    };
+    assert_eq!(computed.iter().map(numbers).collect::<Vec<_>>(), [[1, 1, 0, 0], [2, 2, 0, 1]]);
+    let reasons = said("A new configuration goes out.");
+    let ingresses: Vec<_> = reasons.iter().map(|line| line["ingresses"].as_str().unwrap()).collect();
+    assert_eq!(ingresses, ["default/a", "default/b"]);
+}
+
+/// What nginx says of a backend that is away comes at its level, as JSON, with who said it.
+#[tokio::test]
+async fn nginxs_own_errors_are_in_the_log() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let away = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "away"},
+        "spec": {"clusterIP": "127.0.0.1", "ports": [{"name": "http", "port": feed_tests::free_port()}]},
+    });
+    let objects = manifest(&[away, route("a", "test", "a.test", "away")]);
+    let feed =
+        Feed::builder(&nginx).manifest("all.yaml", &objects).flag("--log-format", "json").ready().await;
+    assert_eq!(feed.get("a.test", "/").await.status, 502);
+    let line = eventually("nginx's line is there", async || {
+        let log = feed.log();
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["nginx"] == "error").next_back().ok_or(log.clone())
+    })
+    .await;
+    assert_eq!(line["level"], "ERROR");
+    assert!(line["message"].as_str().unwrap().contains("Connection refused"), "{line}");
+    assert!(
+        feed.nginx_workers().iter().any(|worker| i64::from(worker.0) == line["pid"].as_i64().unwrap()),
+        "{line}"
+    );
+}
+
+#[tokio::test]
 async fn a_feed_that_serves_is_healthy_ready_and_alive() {
     let Some(nginx) = NginxBinary::newer() else { return };
     let feed = Feed::builder(&nginx).ready().await;

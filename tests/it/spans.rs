@@ -101,7 +101,7 @@ async fn calls_to_the_api_server_are_spans() {
     end(&mut feed).await;
     let spans = collector.spans();
     let names = names(&spans);
-    for name in ["list ingresses", "list secrets", "create leases", "patch ingresses/status"] {
+    for name in ["list ingresses", "list services", "create leases", "patch ingresses/status"] {
         assert!(names.contains(&(name, None)), "{name} is not in {names:?}");
     }
     assert!(!names.iter().any(|(name, _)| name.starts_with("watch")), "{names:?}");

@@ -67,7 +67,7 @@ fn upstream(service: &str, protocol: Protocol) -> Backend {
     }))
 }
 
-fn route(path: &str, path_match: PathMatch, strip: bool) -> Route {
+pub(crate) fn route(path: &str, path_match: PathMatch, strip: bool) -> Route {
     Route {
         ingress: ObjectName::new("default", "web"),
         path: RoutePath::decode(path).unwrap(),
@@ -78,7 +78,7 @@ fn route(path: &str, path_match: PathMatch, strip: bool) -> Route {
     }
 }
 
-fn state(servers: &[(&str, Vec<Route>)]) -> DesiredState {
+pub(crate) fn state(servers: &[(&str, Vec<Route>)]) -> DesiredState {
     let mut state = DesiredState::default();
     for (host, routes) in servers {
         let routes: Vec<Arc<Route>> = routes.iter().cloned().map(Arc::new).collect();

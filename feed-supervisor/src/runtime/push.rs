@@ -165,6 +165,3 @@ async fn complaint(mut answer: Response) -> String {
     bytes.truncate(LONGEST_COMPLAINT);
     String::from_utf8_lossy(&bytes).split_whitespace().collect::<Vec<_>>().join(" ")
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,8 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
+use tracing_subscriber::layer::SubscriberExt;
+
 use super::*;
 
 #[test]
@@ -83,4 +85,49 @@ async fn a_master_that_loses_a_worker_is_remembered() {
     assert!(follower.has_lost_a_worker(Pid::from_raw(7)));
     assert!(!follower.has_lost_a_worker(Pid::from_raw(9)));
     running.abort();
+}
+
+#[test]
+fn nginxs_lines_are_carried_at_their_level() {
+    for (level, expected) in [
+        (LogLevel::Debug, tracing::Level::DEBUG),
+        (LogLevel::Info, tracing::Level::INFO),
+        (LogLevel::Notice, tracing::Level::INFO),
+        (LogLevel::Warn, tracing::Level::WARN),
+        (LogLevel::Error, tracing::Level::ERROR),
+        (LogLevel::Crit, tracing::Level::ERROR),
+        (LogLevel::Alert, tracing::Level::ERROR),
+        (LogLevel::Emerg, tracing::Level::ERROR),
+    ] {
+        let heard = Heard::default();
+        let subscriber = tracing_subscriber::registry().with(heard.clone());
+        let line = format!("2026/11/25 05:28:18 [{}] 7#7: *1 what it says", level.as_str());
+        tracing::subscriber::with_default(subscriber, || carry(&line));
+        let fields = format!("*1 what it says nginx=\"{}\" pid=7", level.as_str());
+        assert_eq!(*heard.0.lock().unwrap(), [(expected, fields)]);
+    }
+}
+
+/// Keeps the level, the message and the fields of what is logged.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<(tracing::Level, String)>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Heard {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        self.0.lock().unwrap().push((*event.metadata().level(), fields.0));
+    }
+}
+
+#[derive(Default)]
+struct Fields(String);
+
+impl tracing::field::Visit for Fields {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        match field.name() {
+            "message" => self.0.insert_str(0, &format!("{value:?}")),
+            name => self.0.push_str(&format!(" {name}={value:?}")),
+        }
+    }
 }

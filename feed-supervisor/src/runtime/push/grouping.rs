@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Url;
 
 /// Labels that metrics have of their own: the gateway would overwrite them, and refuse the series that then are the same.
-const TAKEN: [&str; 18] = [
+const TAKEN: [&str; 19] = [
     "code",
     "direction",
     "endpoint",
@@ -20,6 +20,7 @@ const TAKEN: [&str; 18] = [
     "quantile",
     "reason",
     "resource",
+    "secret",
     "service",
     "severity",
     "verb",
@@ -113,6 +114,19 @@ mod tests {
             ("ÿ~", "w79-"),
         ] {
             assert_eq!(base64(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_labels_of_every_metric_are_taken() {
+        let readme = include_str!("../../../../README.md");
+        let names =
+            readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')?.0.split_once('{'));
+        let labels: Vec<&str> =
+            names.flat_map(|(_, labels)| labels.trim_end_matches('}').split(',')).collect();
+        assert!(labels.contains(&"host") && labels.contains(&"zone"), "{labels:?}");
+        for label in labels {
+            assert!(!may_be_label(label), "{label}");
         }
     }
 
