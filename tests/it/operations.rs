@@ -104,8 +104,8 @@ async fn nginxs_own_errors_are_in_the_log() {
     assert_eq!(feed.get("a.test", "/").await.status, 502);
     let line = eventually("nginx's line is there", async || {
         let log = feed.log();
-        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["nginx"] == "error").next_back().ok_or(log.clone())
+        let mut lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.rfind(|line| line["nginx"] == "error").ok_or(log.clone())
     })
     .await;
     assert_eq!(line["level"], "ERROR");
