@@ -165,6 +165,21 @@ async fn a_signal_during_the_first_registration_takes_it_back() {
 }
 
 #[tokio::test]
+async fn a_merlin_that_is_away_is_named_and_does_not_hold_up_the_end() {
+    let Some(nginx) = NginxBinary::system() else { return };
+    let merlin = Merlin::new(&["web"]);
+    let peer = merlin.listen(LOOPBACK).await;
+    let mut feed = feed(&nginx, &all(&[&peer])).ready().await;
+    drop(peer);
+    feed.signal(Signal::SIGTERM);
+    let exit = feed.wait_exit(Duration::from_mins(1)).await;
+    assert_eq!(exit.code(), Some(1), "{}", feed.log());
+    assert!(feed.log().contains("UpdateServer: no Merlin answers"), "{}", feed.log());
+    assert!(feed.log().contains("left while attached to web"), "{}", feed.log());
+    assert!(feed.nginx_masters().is_empty());
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_at_once_and_says_what_is_left() {
     let Some(nginx) = NginxBinary::system() else { return };
     let merlin = Merlin::new(&["web"]);
