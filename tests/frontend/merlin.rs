@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use feed_tests::{
-    Feed, FeedBuilder, HealthCheck, Merlin, MerlinPeer, NginxBinary, Sandbox, eventually, eventually_within,
-    free_port,
+    Feed, FeedBuilder, HealthCheck, Merlin, MerlinPeer, NginxBinary, Sandbox, TestCertificate, eventually,
+    eventually_within, free_port,
 };
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -205,12 +205,9 @@ async fn https_has_a_virtual_service_of_its_own() {
     let Some(nginx) = NginxBinary::system() else { return };
     let merlin = Merlin::new(&["web", "secure"]);
     let peer = merlin.listen(LOOPBACK).await;
-    let https = free_port();
-    let mut feed = feed(&nginx, &all(&[&peer]))
-        .flag("--ingress-https-port", &https.to_string())
-        .flag("--merlin-https-service-id", "secure")
-        .ready()
-        .await;
+    let feed = feed(&nginx, &all(&[&peer])).flag("--merlin-https-service-id", "secure");
+    let mut feed = feed.tls(&TestCertificate::new(&["default.test"])).ready().await;
+    let https = feed.tls_address().port();
     let port = |service: &str| merlin.servers(service)[0].key.as_ref().unwrap().port;
     assert_eq!(port("web"), u32::from(feed.address().port()));
     assert_eq!(port("secure"), u32::from(https));
@@ -224,4 +221,23 @@ async fn https_has_a_virtual_service_of_its_own() {
     assert_eq!(exit.code(), Some(1));
     assert!(feed.log().contains("left while attached to secure\n"), "{}", feed.log());
     assert_eq!((merlin.weights("web"), merlin.weights("secure")), (vec![], vec![Some(1)]));
+}
+
+#[tokio::test]
+async fn https_may_be_the_only_one() {
+    let Some(nginx) = NginxBinary::system() else { return };
+    let merlin = Merlin::new(&["secure"]);
+    let peer = merlin.listen(LOOPBACK).await;
+    let feed = Feed::builder(&nginx)
+        .command("merlin")
+        .tls(&TestCertificate::new(&["default.test"]))
+        .tls_alone()
+        .flag("--merlin-endpoint", &all(&[&peer]))
+        .flag("--merlin-https-service-id", "secure")
+        .flag("--merlin-instance-ip", "10.0.0.1")
+        .ready()
+        .await;
+    assert_eq!(merlin.trace(), ["CreateServer secure 1"]);
+    let key = merlin.servers("secure")[0].key.clone().unwrap();
+    assert_eq!(key.port, u32::from(feed.tls_address().port()));
 }
