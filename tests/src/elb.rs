@@ -38,6 +38,8 @@ pub struct ElbCall {
     pub names: usize,
     /// Whether it asked for a page that is not the first.
     pub goes_on: bool,
+    /// The region for which it was signed.
+    pub region: String,
     /// The status of the answer.
     pub status: u16,
     /// When it came.

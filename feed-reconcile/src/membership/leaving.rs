@@ -76,6 +76,7 @@ impl Member {
         match self.tie {
             Tie::Perhaps | Tie::Attached if may_call => {
                 self.begin(Call::Detaching);
+                self.has_tried_to_leave = true;
                 Some(Command::Detach(name))
             }
             Tie::Detached(_) if self.is_due(now) => {
@@ -92,7 +93,10 @@ impl Member {
             Tie::None => self.call.is_none(),
             Tie::Releasing | Tie::Released => true,
             Tie::Perhaps | Tie::Attached => {
-                now >= since + settings.drain_delay && matches!(self.call, None | Some(Call::Observing))
+                // A registration may have taken longer than the delay.
+                now >= since + settings.drain_delay
+                    && self.has_tried_to_leave
+                    && matches!(self.call, None | Some(Call::Observing))
             }
             Tie::Detached(at) => {
                 let is_gone = self.standing == Some(Standing::Absent);

@@ -176,6 +176,7 @@ impl<K: Clone + Ord> Membership<K> {
     }
 
     fn attached(&mut self, name: &K, outcome: Result<(), Failure>, now: Instant, jitter: Jitter) {
+        let leaves = !matches!(self.phase, Phase::Joined);
         let Some(member) = self.members.get_mut(name) else { return };
         let Some(Call::Attaching { first }) = member.call else { return };
         match outcome {
@@ -190,6 +191,10 @@ impl<K: Clone + Ord> Membership<K> {
                     member.tie = Tie::None;
                 }
                 member.failed(why, now, jitter);
+                if leaves {
+                    // The pause is before another registration, of which there will be none.
+                    member.due = Some(now);
+                }
             }
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Member {
     /// When the next call is due.
     pub(super) due: Option<Instant>,
     pub(super) retry: Retry,
+    /// Whether it was tried to leave.
+    pub(super) has_tried_to_leave: bool,
 }
 
 impl Standing {
@@ -83,6 +85,7 @@ impl Member {
             unsettled_since: Some(now),
             due: Some(now),
             retry: Retry::default(),
+            has_tried_to_leave: false,
         }
     }
 

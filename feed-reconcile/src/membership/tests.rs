@@ -428,6 +428,25 @@ fn a_registration_that_is_under_way_when_leaving_begins_is_taken_back() {
 }
 
 #[test]
+fn a_registration_that_takes_longer_than_the_drain_is_taken_back() {
+    for attach in [Fault::None, Fault::Unknown] {
+        let mut world = World::new(Settings { drain_delay: seconds(2), ..settings() }, &["a"]);
+        world.calls_take = seconds(10);
+        world.balancer("a").attach = attach;
+        let start = world.now;
+        world.event(Event::Serving);
+        world.run(seconds(25));
+        assert!(world.trace().ends_with("attach a"), "{}", world.trace());
+        world.balancer("a").registered = true;
+        world.event(Event::Leave);
+        world.run(seconds(200));
+        assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+        assert!(!world.balancer("a").registered, "{}", world.trace());
+        assert_eq!(world.at("detach a"), start + seconds(30), "at once");
+    }
+}
+
+#[test]
 fn one_that_an_earlier_process_left_attached_is_left_too() {
     let mut world = World::new(settings(), &["a"]);
     world.balancer("a").registered = true;

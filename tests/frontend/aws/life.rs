@@ -16,7 +16,8 @@ async fn a_load_balancer_is_joined_when_nginx_serves_and_left_before_it_ends() {
         kind.create(&elb);
         elb.targets_take(Duration::from_secs(2), Duration::from_mins(5));
         let backend = Backend::http("a").await;
-        let mut feed = kind.feed(&elb, &nginx).manifest("all.yaml", &route(&backend)).spawn();
+        let builder = kind.feed(&elb, &nginx).flag("--region", "eu-west-2");
+        let mut feed = builder.manifest("all.yaml", &route(&backend)).spawn();
         wait_targets(&elb, kind.holder, &[(kind.target, "initial")]).await;
         assert_eq!(feed.get("a.test", "/").await.status, 200, "nginx served before");
         wait_said(&feed, "/readiness", 503, &[kind.balancer, "does not send requests yet"]).await;
@@ -35,6 +36,7 @@ async fn a_load_balancer_is_joined_when_nginx_serves_and_left_before_it_ends() {
         let calls = format!("operation=\"{}\",outcome=\"ok\"}} 1", kind.register);
         assert!(requests.contains(&calls), "{calls} is not in {requests}");
 
+        assert!(elb.calls().iter().all(|call| call.region == "eu-west-2"));
         feed.signal(Signal::SIGTERM);
         let status = feed.wait_exit(Duration::from_secs(20)).await;
         assert_eq!(status.code(), Some(0));

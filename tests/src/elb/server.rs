@@ -23,7 +23,9 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     while let Some(head) = read_head(&mut stream).await? {
         let body = read_body(&mut stream, &head, false).await?;
         let form = Form::parse(std::str::from_utf8(&body.bytes).unwrap());
-        let (late, status, text) = state.lock().unwrap().answer(&form);
+        // Credential=KEY/DATE/REGION/SERVICE/aws4_request
+        let region = head.header("authorization").and_then(|it| it.split('/').nth(2)).unwrap_or_default();
+        let (late, status, text) = state.lock().unwrap().answer(&form, region);
         tokio::time::sleep(late).await;
         let length = text.len();
         let text = format!(
@@ -37,7 +39,7 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
 
 impl State {
     /// The answer: how late it comes, its status and its body.
-    fn answer(&mut self, form: &Form) -> (Duration, u16, String) {
+    fn answer(&mut self, form: &Form, region: &str) -> (Duration, u16, String) {
         let fault = self.fault(form.operation(), form.subject().as_deref());
         let (status, text) = match fault {
             Some(ElbFault::Error(status, code)) => (status, error(code, "as the test asked for")),
@@ -52,6 +54,7 @@ impl State {
             subject: form.subject(),
             names: form.names().len(),
             goes_on: form.goes_on(),
+            region: region.to_owned(),
             status,
             at: Instant::now(),
         });
