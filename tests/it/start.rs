@@ -105,6 +105,16 @@ async fn a_template_does_not_render() {
 }
 
 #[tokio::test]
+async fn requests_cannot_be_logged_or_traced() {
+    // Not even root writes there.
+    let log = Feed::builder(&nginx()).argument("--access-log").flag("--access-log-dir", "/proc/logs");
+    check_refused(log, &["/proc/logs", "--access-log-dir"]).await;
+    let traced = Feed::builder(&nginx()).flag("--nginx-otel-endpoint", "127.0.0.1:4317");
+    let traced = traced.flag("--nginx-modules-path", "/nowhere");
+    check_refused(traced, &["/nowhere/ngx_otel_module.so", "--nginx-modules-path"]).await;
+}
+
+#[tokio::test]
 async fn two_feeds_do_not_share_a_workdir() {
     let first = Feed::builder(&nginx()).ready().await;
     let workdir = first.workdir();
