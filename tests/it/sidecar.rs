@@ -4,7 +4,10 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use feed_tests::{Feed, Load, NginxBinary, Process, Request, eventually, is_running};
+use feed_tests::{
+    Feed, FeedBuilder, Load, NginxBinary, Process, Request, TestCertificate, TlsClient, eventually,
+    is_running,
+};
 use nix::sys::signal::Signal;
 
 use crate::traffic::expect_requests;
@@ -20,11 +23,13 @@ struct Pod {
 impl Pod {
     /// The init container has run; nothing is started yet.
     async fn bootstrapped(nginx: &NginxBinary) -> Self {
+        Self::bootstrapped_with(nginx, Feed::builder(nginx)).await
+    }
+
+    async fn bootstrapped_with(nginx: &NginxBinary, builder: FeedBuilder) -> Self {
         let world = World::start().await;
-        let feed = Feed::builder(nginx)
-            .flag("--nginx-update-burst", "100")
-            .manifest("routes.yaml", &routes(&world, "a"));
-        let mut feed = feed.build();
+        let builder = builder.flag("--nginx-update-burst", "100");
+        let mut feed = builder.manifest("routes.yaml", &routes(&world, "a")).build();
         let pid_file = feed.workdir().join("neighbour.pid");
         feed.add_arguments(&["--nginx-pid-file", pid_file.to_str().unwrap()]);
         let output = feed.run("bootstrap");
@@ -208,5 +213,19 @@ async fn the_neighbours_requests_are_counted() {
         pod.feed.start();
         pod.feed.wait_ready().await;
         expect_requests(&pod.feed, served(&pod) - before).await;
+    }
+}
+
+#[tokio::test]
+async fn a_neighbour_serves_tls_without_having_the_certificates_mounted() {
+    for nginx in NginxBinary::all() {
+        let default = TestCertificate::new(&["default.test"]);
+        let mut pod = Pod::bootstrapped_with(&nginx, Feed::builder(&nginx).tls(&default)).await;
+        pod.start_nginx();
+        pod.feed.start();
+        pod.feed.wait_ready().await;
+        let client = TlsClient::to("a.test").protocols(&["h2"]);
+        let connection = client.connect(pod.feed.tls_address()).await.unwrap();
+        assert_eq!((connection.certificate(), connection.protocol().as_deref()), (default.der, Some("h2")));
     }
 }

@@ -1,5 +1,7 @@
 //! Certificates that nobody has signed, for the length of a test.
 
+use std::time::{Duration, SystemTime};
+
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 
@@ -22,10 +24,21 @@ impl TestCertificate {
 
     /// One that is valid from and until the beginnings of these years.
     pub fn valid(names: &[&str], from: i32, until: i32) -> Self {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
+        let mut params = params(names);
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
+        Self::of(&params)
+    }
+
+    /// One that ends after that time.
+    pub fn that_ends_after(names: &[&str], rest: Duration) -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let mut params = params(names);
+        params.not_after = date_time_ymd(1970, 1, 1) + now + rest;
+        Self::of(&params)
+    }
+
+    fn of(params: &CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self { crt: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() }
@@ -41,4 +54,9 @@ impl TestCertificate {
             "stringData": {"tls.crt": self.crt, "tls.key": self.key},
         })
     }
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    CertificateParams::new(names).unwrap()
 }

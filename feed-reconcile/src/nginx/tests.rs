@@ -1,7 +1,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Generation, Rendered, Renderer, bootstrap};
+use super::{Generation, Rendered, Renderer, bootstrap, certificate_file};
+use crate::certificate::KeyPair;
+use crate::certificate::tests::pair;
 use crate::desired::{
     Backend, DEFAULT_MAX_REQUESTS_PER_CONNECTION, DesiredState, PathMatch, Protocol, Route, RouteSettings,
     Upstream, UpstreamName, VirtualServer,
@@ -175,6 +177,50 @@ fn equal_servers_share_a_block_and_settings_are_hoisted() {
         ("d.example.com", mixed),
         ("e.example.com", vec![]),
     ]))));
+}
+
+#[test]
+fn certificates_are_named_where_they_count() {
+    let plain = vec![route("/", PathMatch::Prefix, false)];
+    let hosts = ["*.example.com", "a.example.com", "b.example.com", "c.example.com", "d.example.com"];
+    let mut state = state(&hosts.map(|host| (host, plain.clone())));
+    for (host, byte) in [("*.example.com", 1), ("a.example.com", 2), ("b.example.com", 2)] {
+        let server = state.servers.get_mut(&Host::new(host).unwrap()).unwrap();
+        Arc::make_mut(server).certificate = Some(pair(byte));
+    }
+    state.default_certificate = Some(pair(9));
+    let options = NginxOptions { https_port: Some(8443), ipv6: true, proxy_protocol: true, ..options() };
+    let render = |options: &NginxOptions, state: &DesiredState| {
+        Renderer::new(options.clone(), RouteDefaults::default()).unwrap().update(state).unwrap()
+    };
+    let older = render(&options, &state);
+    let digests: Vec<_> = older.certificates().map(KeyPair::digest).collect();
+    assert_eq!(digests, [1, 2, 9].map(|byte| pair(byte).digest()));
+    insta::assert_snapshot!(blocks(&older));
+
+    let newer = NginxOptions { http2_directive: true, ipv6: false, proxy_protocol: false, ..options };
+    let alone = render(&NginxOptions { http_port: None, ..newer.clone() }, &DesiredState::default());
+    // Without a default certificate nobody is shown another's.
+    insta::assert_snapshot!(alone.to_text(Generation(7)));
+    let without = render(&NginxOptions { https_port: None, ..newer }, &state);
+    assert!(without.certificates().next().is_none() && !blocks(&without).contains("ssl"));
+}
+
+#[test]
+fn another_default_certificate_is_one_more_block() {
+    let options = NginxOptions { https_port: Some(8443), ..options() };
+    let mut renderer = Renderer::new(options, RouteDefaults::default()).unwrap();
+    let mut state = state(&[("a.example.com", vec![route("/", PathMatch::Prefix, false)])]);
+    let mut update = |state: &DesiredState| renderer.update(state).unwrap();
+    state.default_certificate = Some(pair(1));
+    let before = update(&state);
+    assert_eq!(before, update(&state));
+    state.default_certificate = Some(pair(2));
+    let after = update(&state);
+    assert_ne!(before, after);
+    let text = after.to_text(Generation(7));
+    assert!(text.contains(&certificate_file(pair(2).digest())));
+    assert!(!text.contains(&certificate_file(pair(1).digest())));
 }
 
 #[test]

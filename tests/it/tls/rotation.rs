@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use feed_tests::{ControlPlane, Feed, NginxBinary, Request, TestCertificate, TlsClient, eventually};
+use feed_tests::{
+    ControlPlane, Feed, NginxBinary, Request, TestCertificate, TlsClient, eventually, eventually_within,
+};
 use serde_json::json;
 
 use super::{CLASS, default_certificate, feed, secured};
@@ -146,4 +149,23 @@ async fn nginx_that_was_killed_starts_again_with_the_keys_that_are_there() {
     feed.start();
     feed.wait_ready().await;
     feed.wait_certificate("own.test", &own).await;
+}
+
+#[tokio::test]
+async fn one_that_ends_gives_way_to_the_default() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let (world, default) = (World::start().await, default_certificate());
+    let own = TestCertificate::that_ends_after(&["own.test"], Duration::from_secs(6));
+    let mut objects = world.services();
+    objects.extend([own.secret("own"), secured("own", CLASS, "own.test", "a", "own")]);
+    let feed = feed(&nginx, &default, &objects).ready().await;
+    assert_eq!(feed.certificate("own.test").await.unwrap(), own.der);
+    assert_eq!(feed.status().await["diagnostics"], json!([]));
+    eventually_within(Duration::from_secs(30), "the default certificate", async || {
+        let shown = feed.certificate("own.test").await?;
+        if shown == default.der { Ok(()) } else { Err("another".to_owned()) }
+    })
+    .await;
+    let diagnostics = feed.status().await["diagnostics"].to_string();
+    assert!(diagnostics.contains("CertificateExpired"), "{diagnostics}");
 }
