@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
-use feed_reconcile::nginx::Generation;
+use feed_reconcile::nginx::{Generation, certificate_file};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::certificates::examine;
+use crate::certificates::fixture::self_signed;
 use crate::nginx::fixture::Place;
 use crate::runtime::source::{self, Change, SourceWriter};
 
@@ -36,12 +38,16 @@ impl Drop for Running {
 
 impl Running {
     fn start(template: Option<&str>) -> Self {
+        Self::start_with(template, None)
+    }
+
+    fn start_with(template: Option<&str>, default_pair: Option<watch::Receiver<DefaultPair>>) -> Self {
         let (writer, reader) = source::channel(&BTreeSet::new());
         let (nginx, known) = watch::channel(None);
         let (sender, computed) = mpsc::channel(1);
         let recipe = recipe(template);
         let (verdicts, heard) = mpsc::unbounded_channel();
-        let surroundings = Surroundings { nginx: known, default_pair: None, traffic: None };
+        let surroundings = Surroundings { nginx: known, default_pair, traffic: None };
         let task = tokio::spawn(run(reader, recipe, surroundings, RESYNC_PERIOD, heard, sender));
         Self { writer, nginx, computed, options: Place::new().options(), verdicts, task }
     }
@@ -96,6 +102,27 @@ async fn another_nginx_gets_another_configuration() {
         !text(&before).contains("keepalive_min_timeout") && text(&after).contains("keepalive_min_timeout")
     );
     assert_eq!(after.changed_at, None, "no object has changed");
+}
+
+#[tokio::test]
+async fn another_default_certificate_gets_another_configuration() {
+    let pair = || {
+        let pair = self_signed(&["default.example"], 2024, 2050);
+        let certificate = examine(pair.crt.as_bytes(), pair.key.as_bytes()).unwrap();
+        DefaultPair { certificate: Arc::new(certificate), problem: None }
+    };
+    let (told, default_pair) = watch::channel(pair());
+    let mut running = Running::start_with(None, Some(default_pair));
+    running.nginx.send_replace(Some(NginxOptions { https_port: Some(443), ..running.options.clone() }));
+    running.comes("one");
+    let before = running.next().await;
+    let file = |pair: &DefaultPair| certificate_file(pair.certificate.pair.digest());
+    assert!(text(&before).contains(&file(&told.borrow())));
+    assert_eq!(*before.certificates, [told.borrow().entry()]);
+    told.send_replace(pair());
+    let after = running.next().await;
+    assert!(text(&after).contains(&file(&told.borrow())));
+    assert_eq!(after.changed_at, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,6 +128,7 @@ mod tests {
         assert!(Version(1, 30, 0).has_keepalive_min_timeout());
         assert!(!Version(1, 27, 3).has_keepalive_min_timeout());
         assert!(!Version(1, 22, 1).has_keepalive_min_timeout());
+        assert!(Version(1, 25, 1).has_http2_directive() && !Version(1, 25, 0).has_http2_directive());
     }
 
     #[tokio::test]
