@@ -131,7 +131,7 @@ impl Compiler<'_> {
             }
             self.default_backend(backend);
         }
-        if let (Some(entries), true) = (&spec.tls, self.backends.options.tls) {
+        if let Some(entries) = &spec.tls {
             self.tls(entries);
         }
     }
@@ -216,8 +216,13 @@ impl Compiler<'_> {
     }
 
     fn tls(&mut self, entries: &[IngressTLS]) {
+        let (snapshot, report) = (self.backends.snapshot, &mut self.report);
         let hosts: Vec<&Host> = self.hosts.keys().flatten().collect();
-        let read = tls::read(self.name, entries, &hosts, self.backends.snapshot, &mut self.report);
+        let read = if self.backends.options.tls {
+            tls::read(self.name, entries, &hosts, snapshot, report)
+        } else {
+            tls::look_for(self.name, entries, snapshot, report)
+        };
         self.tls = read.claims;
         self.references.secrets = read.secrets;
     }

@@ -21,7 +21,7 @@ pub struct Options {
     pub backend_mode: BackendMode,
     /// Whether `ExternalName` Services may be used. They need a resolver in [`NginxOptions::resolvers`].
     pub allow_external_name: bool,
-    /// Whether requests with TLS are taken. Without it nobody looks at `spec.tls`.
+    /// Whether requests with TLS are taken. Without it the Secrets of `spec.tls` only have to be there.
     pub tls: bool,
 }
 

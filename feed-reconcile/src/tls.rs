@@ -93,6 +93,24 @@ pub(crate) fn read(
     tls
 }
 
+/// Looks for the Secrets of `spec.tls` where nobody serves them: TLS ends before nginx, perhaps with the same ones.
+pub(crate) fn look_for(
+    ingress: &ObjectName,
+    entries: &[IngressTLS],
+    snapshot: &ClusterSnapshot,
+    report: &mut Report,
+) -> Tls {
+    let mut tls = Tls::default();
+    for (index, entry) in entries.iter().enumerate() {
+        let Some(secret) = secret_name(ingress, entry) else { continue };
+        if !is_there(&secret, snapshot) {
+            report_missing(index, &secret, "", report);
+        }
+        tls.secrets.insert(secret);
+    }
+    tls
+}
+
 /// An entry of `spec.tls`.
 struct Entry<'a> {
     index: usize,
@@ -154,17 +172,8 @@ fn look_up<'a>(
     snapshot: &'a ClusterSnapshot,
     report: &mut Report,
 ) -> Option<&'a Certificate> {
-    let has_type = |secret: &Secret| secret.type_.as_deref() == Some(TLS_SECRET);
-    if !snapshot.secrets.get(name).is_some_and(|secret| has_type(secret)) {
-        report.add(
-            Code::SecretNotFound,
-            secret_field(entry),
-            format!(
-                "There is no Secret {} of type {TLS_SECRET} in the Ingress's namespace, so the default certificate is served.",
-                Quoted(&name.name)
-            ),
-            "Create the Secret with `kubectl create secret tls`, or correct the name.",
-        );
+    if !is_there(name, snapshot) {
+        report_missing(entry, name, ", so the default certificate is served", report);
         return None;
     }
     let examined: Result<&Certificate, &Fault> = match snapshot.certificates.get(name).map(AsRef::as_ref) {
@@ -187,6 +196,23 @@ fn look_up<'a>(
             None
         }
     }
+}
+
+fn is_there(name: &ObjectName, snapshot: &ClusterSnapshot) -> bool {
+    let has_type = |secret: &Secret| secret.type_.as_deref() == Some(TLS_SECRET);
+    snapshot.secrets.get(name).is_some_and(|secret| has_type(secret))
+}
+
+fn report_missing(entry: usize, name: &ObjectName, consequence: &str, report: &mut Report) {
+    report.add(
+        Code::SecretNotFound,
+        secret_field(entry),
+        format!(
+            "There is no Secret {} of type {TLS_SECRET} in the Ingress's namespace{consequence}.",
+            Quoted(&name.name)
+        ),
+        "Create the Secret with `kubectl create secret tls`, or correct the name.",
+    );
 }
 
 fn report_chain(entry: usize, name: &ObjectName, chain: Chain, report: &mut Report) {

@@ -128,10 +128,13 @@ fn one_ingress_may_not_give_a_host_two_secrets() {
 }
 
 #[test]
-fn without_tls_nobody_looks() {
+fn without_tls_a_secret_is_only_looked_for() {
     let yaml = ingress("it", T1, "a.example.com", "[{secretName: a}, {secretName: nothing}]");
     let Reconciled { state, diagnostics } = reconcile(&world(&yaml), &Options::default());
-    assert!(diagnostics.is_empty() && state.servers.values().all(|server| server.certificate.is_none()));
+    assert!(state.servers.values().all(|server| server.certificate.is_none()));
+    let said: Vec<_> = diagnostics.into_iter().map(|it| (it.code, it.message)).collect();
+    let missing = r#"There is no Secret "nothing" of type kubernetes.io/tls in the Ingress's namespace."#;
+    assert_eq!(said, [(Code::SecretNotFound, missing.to_owned())]);
 }
 
 #[test]

@@ -206,7 +206,10 @@ impl Source {
                 let api = kubernetes::config(kubeconfig.as_deref()).await?;
                 let calls = ApiCalls::register(metrics);
                 let client = kubernetes::client(api.clone(), &ObserveLayer::new(calls.clone()))?;
-                let (source, reader) = KubeSource::new(api, kinds(config), calls, health.clone())?;
+                let (mut source, reader) = KubeSource::new(api, kinds(config), calls, health.clone())?;
+                if !config.options.tls {
+                    source = source.without_keys();
+                }
                 Ok(Self::Kubernetes(source, reader, client))
             }
         }
@@ -241,18 +244,15 @@ impl Source {
     }
 }
 
-/// The kinds of objects that decide what is served. Namespaces only where they are selected by label, Secrets only where
-/// there is TLS.
+/// The kinds of objects that decide what is served. Namespaces only where they are selected by label.
 fn kinds(config: &Config) -> BTreeSet<ObjectKind> {
     let mut kinds = BTreeSet::from([
         ObjectKind::Ingress,
         ObjectKind::IngressClass,
         ObjectKind::Service,
+        ObjectKind::Secret,
         ObjectKind::EndpointSlice,
     ]);
-    if config.options.tls {
-        kinds.insert(ObjectKind::Secret);
-    }
     if !config.options.adoption.namespace_selectors.is_empty() {
         kinds.insert(ObjectKind::Namespace);
     }

@@ -21,7 +21,7 @@ pub(super) struct PortArgs {
     /// Port of nginx for requests without TLS. Required to serve, unless there is --ingress-https-port; render then takes 80.
     #[arg(long, value_name = "PORT", value_parser = value::port)]
     ingress_port: Option<u16>,
-    /// Port of nginx for requests with TLS. Secrets are read only with it.
+    /// Port of nginx for requests with TLS.
     #[arg(long, value_name = "PORT", value_parser = value::port)]
     ingress_https_port: Option<u16>,
     /// Port of nginx's own /health, which load balancers ask, and /basic_status.

@@ -36,6 +36,7 @@ pub struct KubeSource {
     kinds: BTreeSet<ObjectKind>,
     writer: SourceWriter,
     health: Health,
+    with_keys: bool,
 }
 
 impl fmt::Debug for KubeSource {
@@ -62,7 +63,14 @@ impl KubeSource {
         let (writer, reader) = super::channel(&kinds);
         let observe = ObserveLayer::new(calls).with_freshness(writer.freshness().clone());
         let client = kubernetes::client(config, &observe)?;
-        Ok((Self { client, kinds, writer, health }, reader))
+        Ok((Self { client, kinds, writer, health, with_keys: true }, reader))
+    }
+
+    /// Of Secrets nothing is kept but that they are there.
+    #[must_use]
+    pub fn without_keys(mut self) -> Self {
+        self.with_keys = false;
+        self
     }
 
     /// Follows the changes until the process ends.
@@ -101,7 +109,7 @@ impl KubeSource {
             ObjectKind::Secret => config.fields(&format!("type={TLS_SECRET}")),
             _ => config,
         };
-        let mut follower = Follower::<K>::new(self.writer.clone(), self.health.clone());
+        let mut follower = Follower::<K>::new(self.writer.clone(), self.health.clone(), self.with_keys);
         async move {
             let mut events = watcher::watcher(api, config).boxed();
             while let Some(event) = events.next().await {

@@ -40,6 +40,9 @@ pub(super) trait Tracked:
     /// Drops what decides nothing.
     fn trim(&mut self);
 
+    /// Drops what is secret.
+    fn forget_keys(&mut self) {}
+
     /// Whether the same follows from both, once they are trimmed.
     fn decides_as(&self, other: &Self) -> bool {
         self == other
@@ -126,6 +129,10 @@ tracked! { Secret, secrets,
         data.extend(text.map(|(name, text)| (name, ByteString(text.into_bytes()))));
         data.retain(|name, _| matches!(name.as_str(), "tls.crt" | "tls.key"));
         self.data = Some(data).filter(|data| !data.is_empty());
+    }
+
+    fn forget_keys(&mut self) {
+        self.data = None;
     }
 }
 

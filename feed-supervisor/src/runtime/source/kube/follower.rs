@@ -29,6 +29,7 @@ const LISTING_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Follower<K> {
     writer: SourceWriter,
     trouble: Trouble,
+    with_keys: bool,
     backoff: ExponentialBackoff,
     listed_at: Option<Instant>,
     /// The objects before they are listed anew.
@@ -41,11 +42,12 @@ pub(super) struct Follower<K> {
 
 impl<K: Tracked + Resource<DynamicType = ()>> Follower<K> {
     /// Nothing has been listed yet.
-    pub(super) fn new(writer: SourceWriter, health: Health) -> Self {
+    pub(super) fn new(writer: SourceWriter, health: Health, with_keys: bool) -> Self {
         let trouble = Trouble::of::<K>(K::OBJECT_KIND, health);
         Self {
             writer,
             trouble,
+            with_keys,
             backoff: backoff(),
             listed_at: None,
             before: Store::default(),
@@ -64,13 +66,13 @@ impl<K: Tracked + Resource<DynamicType = ()>> Follower<K> {
                 self.malformed.clear();
             }
             Event::InitApply(DeserializeGuard(Ok(mut object))) => {
-                object.trim();
+                self.trim(&mut object);
                 self.listed.push(object::shared(&self.before, object));
             }
             Event::InitApply(DeserializeGuard(Err(malformed))) => self.malformed.push(malformed),
             Event::InitDone => self.all_listed(seen),
             Event::Apply(DeserializeGuard(Ok(mut object))) => {
-                object.trim();
+                self.trim(&mut object);
                 self.writer.modify(seen, |state| {
                     let understood = forget::<K>(state, &ObjectName::of(object.metadata()));
                     understood.max(object::put(&mut state.snapshot, object))
@@ -99,6 +101,13 @@ impl<K: Tracked + Resource<DynamicType = ()>> Follower<K> {
             self.backoff = backoff();
         }
         self.backoff.next().unwrap_or(BACKOFF.1)
+    }
+
+    fn trim(&self, object: &mut K) {
+        object.trim();
+        if !self.with_keys {
+            object.forget_keys();
+        }
     }
 
     fn all_listed(&mut self, seen: Instant) {

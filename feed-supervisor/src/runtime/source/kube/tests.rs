@@ -19,12 +19,16 @@ struct World {
 
 impl World {
     fn new(kinds: &[ObjectKind]) -> Self {
+        Self::keeping_keys(kinds, true)
+    }
+
+    fn keeping_keys(kinds: &[ObjectKind], with_keys: bool) -> Self {
         let kinds = kinds.iter().copied().collect();
         let (writer, reader) = channel(&kinds);
         let observe = ObserveLayer::new(ApiCalls::default()).with_freshness(writer.freshness().clone());
         let (client, script) = script(&observe);
         let health = Health::new();
-        tokio::spawn(KubeSource { client, kinds, writer, health: health.clone() }.run());
+        tokio::spawn(KubeSource { client, kinds, writer, health: health.clone(), with_keys }.run());
         Self { script, reader, health }
     }
 
@@ -304,15 +308,17 @@ async fn a_status_alone_wakes_nobody_who_decides() {
 
 #[tokio::test(start_paused = true)]
 async fn of_secrets_only_certificates_are_asked_for() {
-    let mut world = World::new(&[ObjectKind::Secret]);
-    let call = world.script.expect("GET /api/v1/secrets?fieldSelector=type%3Dkubernetes.io%2Ftls").await;
-    let secret = json!({
-        "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"},
-        "type": "kubernetes.io/tls", "data": {"tls.key": "c2VjcmV0", "ca.crt": "b3RoZXI="},
-    });
-    call.answer(&list("7", &[secret]));
-    let state = world.state().await;
-    let secret = state.snapshot.secrets.get(&ObjectName::new("n", "a")).unwrap();
-    let names: Vec<_> = secret.data.iter().flatten().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["tls.key"]);
+    for (with_keys, expected) in [(true, vec!["tls.key"]), (false, vec![])] {
+        let mut world = World::keeping_keys(&[ObjectKind::Secret], with_keys);
+        let call = world.script.expect("GET /api/v1/secrets?fieldSelector=type%3Dkubernetes.io%2Ftls").await;
+        let secret = json!({
+            "metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"},
+            "type": "kubernetes.io/tls", "data": {"tls.key": "c2VjcmV0", "ca.crt": "b3RoZXI="},
+        });
+        call.answer(&list("7", &[secret]));
+        let state = world.state().await;
+        let secret = state.snapshot.secrets.get(&ObjectName::new("n", "a")).unwrap();
+        let names: Vec<_> = secret.data.iter().flatten().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, expected);
+    }
 }
