@@ -67,17 +67,28 @@ impl Namespace<'_> {
         writes.filter(|write| write.object_ref.namespace == self.name()).collect()
     }
 
-    /// A kubeconfig file of a service account of that name, which may do everything: by it [`Write::account`] tells one
+    /// A kubeconfig file of a service account of that name, which may do what feed does: by it [`Write::account`] tells one
     /// replica from another.
     pub fn account(&self, name: &str) -> std::path::PathBuf {
-        let (namespace, binding) = (self.name(), format!("{}-{name}", self.name()));
+        const RESOURCES: &str = "--resource=ingresses.networking.k8s.io,ingresses.networking.k8s.io/status,\
+                                 ingressclasses.networking.k8s.io,services,secrets,namespaces,\
+                                 endpointslices.discovery.k8s.io,events.events.k8s.io";
+        let (namespace, role) = (self.name(), format!("{}-{name}", self.name()));
         self.kubectl(&["create", "serviceaccount", name], "");
         let account = format!("--serviceaccount={namespace}:{name}");
+        self.kubectl(&["create", "clusterrole", &role, "--verb=*", RESOURCES], "");
         self.kubectl(
-            &["create", "clusterrolebinding", &binding, "--clusterrole=cluster-admin", &account],
+            &["create", "clusterrolebinding", &role, &format!("--clusterrole={role}"), &account],
             "",
         );
+        self.kubectl(&["create", "role", name, "--verb=*", "--resource=leases.coordination.k8s.io"], "");
+        self.kubectl(&["create", "rolebinding", name, &format!("--role={name}"), &account], "");
         let token = self.kubectl(&["create", "token", name], "");
-        self.control_plane().kubeconfig_for(&binding, token.trim())
+        self.control_plane().kubeconfig_for(&role, token.trim())
+    }
+
+    /// Has an account of [`Self::account`] see no Lease any more.
+    pub fn take_leases_from(&self, name: &str) {
+        self.kubectl(&["delete", "rolebinding", name], "");
     }
 }
