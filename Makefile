@@ -27,9 +27,9 @@ test-unit: setup ## Run the tests of the libraries
 
 test-end-to-end: setup ## Run the real binary against nginx 1.22 and 1.30 and a real control plane
 	tests/nginx/fetch
-	tests/prometheus/fetch
+	tests/prometheus/fetch || test "$$CI" != true
 	tests/crossplane/install
-	tests/openmetrics/install
+	tests/openmetrics/install || test "$$CI" != true
 	tests/aws/install || test "$$CI" != true
 	tests/control-plane/build || test "$$CI" != true
 	cargo build --workspace --bins --tests
