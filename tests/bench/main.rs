@@ -2,7 +2,7 @@
 //!
 //! `change`: from the change of an object to the new configuration's generation on the status port. `cold`: from the start
 //! to the last host answering, memory, and one request to every host. `tls`: the same with a certificate for each host, and
-//! one of them replaced.
+//! one of them replaced. `traffic` and `routes`: what it costs to count requests, many of a few routes, and a few of many.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@ mod change;
 mod cold;
 mod objects;
 mod tls;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -38,6 +39,9 @@ async fn main() {
     }
     if is_wanted("tls") {
         tls::measure(&nginx).await;
+    }
+    if is_wanted("traffic") {
+        traffic::measure(&nginx).await;
     }
 }
 
