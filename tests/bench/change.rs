@@ -46,7 +46,7 @@ async fn change_one(feed: &Feed, number: usize, change: usize) -> Duration {
     elapsed
 }
 
-async fn ready(feed: &Feed) {
+pub(crate) async fn ready(feed: &Feed) {
     eventually_within(PATIENCE, "feed-ingress is ready", async || match feed.admin("/readiness").await {
         Ok(response) if response.status == 200 => Ok(()),
         Ok(response) => Err(response.text()),
@@ -56,7 +56,7 @@ async fn ready(feed: &Feed) {
 }
 
 /// Waits until the old workers are gone, so that each change begins alike.
-async fn settled(feed: &Feed) {
+pub(crate) async fn settled(feed: &Feed) {
     let master = feed.nginx_master();
     eventually_within(PATIENCE, "the old workers are gone", async || {
         let mut workers = processes_in(feed.sandbox().path());
