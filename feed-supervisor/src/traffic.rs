@@ -2,6 +2,8 @@
 //!
 //! What is counted under which labels is decided by [`feed_reconcile::traffic`].
 
+mod labels;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +15,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
+use self::labels::Labels;
 use crate::runtime::metrics::Metrics;
 
 /// Where requests are counted; clones count together.
@@ -80,41 +83,55 @@ impl Collector for Traffic {
 type Write<'a> = &'a dyn Fn(&Ledger, MetricEncoder<'_>) -> fmt::Result;
 
 fn ingress_requests(ledger: &Ledger, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+    let mut labels = Labels::default();
     for (host, path, counts) in ledger.routes() {
-        for class in Class::ALL {
-            let labels = [("host", host), ("path", path), ("code", class.as_str())];
-            encoder.encode_family(&labels)?.encode_gauge(&counts.requests(class))?;
-        }
+        labels.start([("host", host), ("path", path)]);
+        by_class(&mut labels, &mut encoder, |class| counts.requests(class))?;
     }
     Ok(())
 }
 
 fn ingress_bytes(ledger: &Ledger, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+    let mut labels = Labels::default();
     for (host, path, counts) in ledger.routes() {
-        for (direction, bytes) in [("in", counts.received), ("out", counts.sent)] {
-            let labels = [("host", host), ("path", path), ("direction", direction)];
-            encoder.encode_family(&labels)?.encode_gauge(&bytes)?;
-        }
+        labels.start([("host", host), ("path", path)]);
+        by_direction(&mut labels, &mut encoder, counts.received, counts.sent)?;
     }
     Ok(())
 }
 
 fn endpoint_requests(ledger: &Ledger, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+    let mut labels = Labels::default();
     for (name, endpoint, counts) in ledger.endpoints() {
-        for class in Class::ALL {
-            let labels = [("name", name), ("endpoint", endpoint), ("code", class.as_str())];
-            encoder.encode_family(&labels)?.encode_gauge(&counts.requests(class))?;
-        }
+        labels.start([("name", name), ("endpoint", endpoint)]);
+        by_class(&mut labels, &mut encoder, |class| counts.requests(class))?;
     }
     Ok(())
 }
 
 fn endpoint_bytes(ledger: &Ledger, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+    let mut labels = Labels::default();
     for (name, endpoint, counts) in ledger.endpoints() {
-        for (direction, bytes) in [("in", counts.received), ("out", counts.sent)] {
-            let labels = [("name", name), ("endpoint", endpoint), ("direction", direction)];
-            encoder.encode_family(&labels)?.encode_gauge(&bytes)?;
-        }
+        labels.start([("name", name), ("endpoint", endpoint)]);
+        by_direction(&mut labels, &mut encoder, counts.received, counts.sent)?;
+    }
+    Ok(())
+}
+
+fn by_class(
+    labels: &mut Labels,
+    encoder: &mut MetricEncoder<'_>,
+    requests: impl Fn(Class) -> u64,
+) -> fmt::Result {
+    for class in Class::ALL {
+        encoder.encode_family(labels.with("code", class.as_str()))?.encode_gauge(&requests(class))?;
+    }
+    Ok(())
+}
+
+fn by_direction(labels: &mut Labels, encoder: &mut MetricEncoder<'_>, into: u64, out: u64) -> fmt::Result {
+    for (direction, bytes) in [("in", into), ("out", out)] {
+        encoder.encode_family(labels.with("direction", direction))?.encode_gauge(&bytes)?;
     }
     Ok(())
 }
@@ -122,12 +139,13 @@ fn endpoint_bytes(ledger: &Ledger, mut encoder: MetricEncoder<'_>) -> fmt::Resul
 fn durations(ledger: &Ledger, mut encoder: MetricEncoder<'_>) -> fmt::Result {
     let bounds: Vec<f64> = ledger.bounds().iter().map(Duration::as_secs_f64).chain([f64::INFINITY]).collect();
     let mut buckets = Vec::with_capacity(bounds.len());
+    let mut labels = Labels::default();
     for (host, path, counts) in ledger.routes() {
         buckets.clear();
         buckets.extend(bounds.iter().copied().zip(counts.latency.buckets().iter().copied()));
-        let labels = [("host", host), ("path", path)];
-        let mut encoder = encoder.encode_family(&labels)?;
         let sum = counts.latency.time().as_secs_f64();
+        let labels = labels.start([("host", host), ("path", path)]);
+        let mut encoder = encoder.encode_family(labels)?;
         encoder.encode_histogram::<NoLabelSet>(sum, counts.total(), &buckets, None)?;
     }
     Ok(())

@@ -17,8 +17,8 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 const LONG: Duration = Duration::from_mins(1);
 const CONNECTIONS: u32 = 32;
-/// Each has three routes.
-const INGRESSES: usize = 3_334;
+/// Each has four routes, one of them like no other's, so that nginx has a server for each.
+const INGRESSES: usize = 2_500;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) async fn measure(nginx: &NginxBinary) {
@@ -147,11 +147,12 @@ fn to_f64(count: u64) -> f64 {
 async fn many_routes(nginx: &NginxBinary) {
     println!(
         "{} routes: nginx with and without, five changes each; and /metrics once each was asked for",
-        INGRESSES * 3
+        INGRESSES * 4
     );
     for argument in ["--request-metrics=false", "--request-metrics=true"] {
         let mut builder = unlimited(nginx).manifest("services.json", &list(&services(INGRESSES)));
-        let objects: Vec<_> = (0..INGRESSES).map(|number| ingress(number, "test", None)).collect();
+        let objects: Vec<_> =
+            (0..INGRESSES).map(|number| ingress(number, "test", Some(&own(number)))).collect();
         builder = builder.manifest("all.json", &list(&objects)).argument(argument);
         let feed = builder.spawn();
         ready(&feed).await;
@@ -174,11 +175,15 @@ async fn many_routes(nginx: &NginxBinary) {
     println!();
 }
 
+fn own(number: usize) -> String {
+    format!("/own-{number}")
+}
+
 /// Asks for each route, and then for the metrics.
 async fn pages(feed: &Feed) {
     let mut connection = Connection::open(feed.address()).await.unwrap();
     for number in 0..INGRESSES {
-        for path in ["/", "/api", "/static"] {
+        for path in ["/", "/api", "/static", &own(number)] {
             let answered = connection.send(&Request::get(&host(number), path)).await;
             if answered.map_or(true, |response| response.closes()) {
                 connection = Connection::open(feed.address()).await.unwrap();
@@ -186,7 +191,7 @@ async fn pages(feed: &Feed) {
         }
     }
     let counted = total(feed, "ingress_requests").await;
-    assert_eq!(counted, INGRESSES as u64 * 3);
+    assert_eq!(counted, INGRESSES as u64 * 4);
     for (format, accept) in [("text", "text/plain"), ("OpenMetrics", "application/openmetrics-text")] {
         let request = Request::get("localhost", "/metrics").header("Accept", accept);
         let (mut times, mut size) = (Vec::new(), 0);

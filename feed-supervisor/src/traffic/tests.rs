@@ -26,3 +26,35 @@ fn without_buckets_there_is_no_histogram() {
     let text = metrics.encode(Format::Text).unwrap();
     assert!(text.contains("ingress_requests{") && !text.contains("duration"), "{text}");
 }
+
+#[test]
+fn paths_are_escaped() {
+    use feed_reconcile::desired::{Backend, DesiredState, PathMatch, Route, RouteSettings, VirtualServer};
+    use feed_reconcile::key::ObjectName;
+    use feed_reconcile::options::AllowList;
+    use feed_reconcile::path::RoutePath;
+    use feed_reconcile::traffic::RouteMark;
+
+    let (metrics, traffic) = registered(&[]);
+    let settings = RouteSettings {
+        allow: AllowList::everyone(),
+        backend_timeout_seconds: 1,
+        proxy_buffer_size_in_kb: 1,
+        proxy_buffer_blocks: 1,
+    };
+    let route = Route {
+        ingress: ObjectName::new("default", "web"),
+        path: RoutePath::decode("/a%22b%5Cc").unwrap(),
+        path_match: PathMatch::Prefix,
+        backend: Backend::Unavailable,
+        strip: false,
+        settings: Arc::new(settings),
+    };
+    let mark = RouteMark::of(&route);
+    let server = Arc::new(VirtualServer { routes: vec![Arc::new(route)], ..VirtualServer::default() });
+    traffic.declare(&DesiredState { undeclared: server, ..DesiredState::default() });
+    traffic.read(format!("\r{mark}\t\t503\t10\t200\t0.005\t-\t-\t-\t-\n").as_bytes());
+    let text = metrics.encode(Format::Text).unwrap();
+    let expected = "feed_ingress_ingress_bytes{host=\"*\",path=\"/a\\\"b\\\\c\",direction=\"in\"} 10\n";
+    assert!(text.contains(expected), "{text}");
+}
