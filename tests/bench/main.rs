@@ -43,6 +43,9 @@ async fn main() {
     if is_wanted("traffic") {
         traffic::measure(&nginx).await;
     }
+    if is_wanted("routes") {
+        traffic::routes(&nginx).await;
+    }
 }
 
 /// `feed-ingress` that may reload as often as it wants.

@@ -21,13 +21,8 @@ const CONNECTIONS: u32 = 32;
 const INGRESSES: usize = 2_500;
 const PATIENCE: Duration = Duration::from_mins(2);
 
-pub(crate) async fn measure(nginx: &NginxBinary) {
-    data_plane(nginx).await;
-    many_routes(nginx).await;
-}
-
 /// An nginx that answers, behind one that counts and one that does not.
-async fn data_plane(nginx: &NginxBinary) {
+pub(crate) async fn measure(nginx: &NginxBinary) {
     let backend = free_port();
     let answering = format!(
         "keepalive_requests 1000000; server {{ listen 127.0.0.1:{backend}; location / {{ return 200 ok; }} \
@@ -144,7 +139,7 @@ fn to_f64(count: u64) -> f64 {
     count as f64
 }
 
-async fn many_routes(nginx: &NginxBinary) {
+pub(crate) async fn routes(nginx: &NginxBinary) {
     println!(
         "{} routes: nginx with and without, five changes each; and /metrics once each was asked for",
         INGRESSES * 4
