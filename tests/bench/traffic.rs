@@ -60,7 +60,7 @@ pub(crate) async fn measure(nginx: &NginxBinary) {
     let before = (total(&on, "endpoint_requests").await, asked(backend).await);
     let own = cpu_time(on.process());
     let long = round(&on, LONG);
-    let own = cpu_time(on.process()) - own;
+    let own = cpu_time(on.process()).saturating_sub(own);
     let counted = total(&on, "endpoint_requests").await - before.0;
     // Of the two questions one is in the difference.
     let asked = asked(backend).await - before.1 - 1;
@@ -87,7 +87,7 @@ impl Round {
 
 /// As many requests as there can be.
 fn round(feed: &Feed, duration: Duration) -> Round {
-    let worker = feed.nginx_workers()[0];
+    let worker = *feed.nginx_workers().first().unwrap();
     let before = cpu_time(worker);
     let output = Command::new("wrk")
         .args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{}s", duration.as_secs())])
@@ -98,7 +98,7 @@ fn round(feed: &Feed, duration: Duration) -> Round {
     let requests = said.lines().find_map(|line| line.trim().split_once(" requests in "));
     let requests = requests.and_then(|(count, _)| count.parse().ok());
     assert!(!said.contains("Non-2xx"), "{said}");
-    Round { requests: requests.unwrap(), time: cpu_time(worker) - before }
+    Round { requests: requests.unwrap(), time: cpu_time(worker).saturating_sub(before) }
 }
 
 /// User and system time, from `/proc/PID/stat` (`proc(5)`), in ticks of 10 ms.
@@ -156,9 +156,9 @@ pub(crate) async fn routes(nginx: &NginxBinary) {
         let mut changes = Vec::new();
         for change in 0..5 {
             let old = token(feed.status_address()).await.unwrap();
-            let changed = ingress(INGRESSES, "test", Some(&format!("/change-{change}")));
+            let with_it = ingress(INGRESSES, "test", Some(&format!("/change-{change}")));
             let start = Instant::now();
-            feed.write_manifest("changed.json", &changed.to_string());
+            feed.write_manifest("with_it.json", &with_it.to_string());
             changes.push(until_other_token(start, feed.status_address(), &old).await);
             settled(&feed).await;
         }
