@@ -156,9 +156,9 @@ pub(crate) async fn routes(nginx: &NginxBinary) {
         let mut changes = Vec::new();
         for change in 0..5 {
             let old = token(feed.status_address()).await.unwrap();
-            let with_it = ingress(INGRESSES, "test", Some(&format!("/change-{change}")));
+            let another = ingress(INGRESSES, "test", Some(&format!("/change-{change}")));
             let start = Instant::now();
-            feed.write_manifest("with_it.json", &with_it.to_string());
+            feed.write_manifest("another.json", &another.to_string());
             changes.push(until_other_token(start, feed.status_address(), &old).await);
             settled(&feed).await;
         }
