@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ use super::{Files, FilesError, new_name, remove, replace, sync};
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
+/// So many files are brought to disk one by one, which costs some milliseconds each; more of them with all that waits.
+const SYNCED_ALONE: usize = 16;
+
 /// Before a certificate's path in a configuration.
 const DIRECTIVE: &[u8] = b"ssl_certificate ";
 
@@ -27,25 +30,38 @@ impl Files {
         &self,
         certificates: impl Iterator<Item = &'a KeyPair>,
     ) -> Result<(), FilesError> {
-        let mut prepared = false;
+        let mut written = Vec::new();
         for pair in certificates {
             let path = self.workdir.join(certificate_file(pair.digest()));
             if fs::metadata(&path).is_ok_and(|found| found.len() == pair.pem().len() as u64) {
                 continue;
             }
-            if !prepared {
+            if written.is_empty() {
                 self.prepare_certificates()?;
-                prepared = true;
             }
             let new = new_name(&path);
             remove(new.clone())?;
             let opened = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&new);
-            let written = opened.and_then(|mut file| {
-                file.write_all(pair.pem())?;
-                file.sync_all()
-            });
-            written.map_err(|source| FilesError::File { action: "write", path: new.clone(), source })?;
-            replace(&new, &path)?;
+            let file = opened.and_then(|mut file| file.write_all(pair.pem()).map(|()| file));
+            let file =
+                file.map_err(|source| FilesError::File { action: "write", path: new.clone(), source })?;
+            // The first are brought to disk one by one; of more than these, all at once is faster.
+            written.push((new, path, (written.len() < SYNCED_ALONE).then_some(file)));
+        }
+        self.sync_contents(&written)?;
+        written.iter().try_for_each(|(new, path, _)| replace(new, path))
+    }
+
+    /// Brings what was written to disk before anything names it.
+    fn sync_contents(&self, written: &[(PathBuf, PathBuf, Option<File>)]) -> Result<(), FilesError> {
+        if written.len() > SYNCED_ALONE {
+            let path = self.certificates();
+            let synced = File::open(&path).and_then(|directory| Ok(rustix::fs::syncfs(directory)?));
+            return synced.map_err(|source| FilesError::File { action: "sync", path, source });
+        }
+        for (new, _, file) in written {
+            let synced = file.as_ref().map_or(Ok(()), File::sync_all);
+            synced.map_err(|source| FilesError::File { action: "sync", path: new.clone(), source })?;
         }
         Ok(())
     }

@@ -211,3 +211,14 @@ fn keys_are_for_their_owner_alone_and_stay_while_they_are_named() {
     files.keep(Generation(5)).unwrap();
     listed(&[]);
 }
+
+#[test]
+fn many_keys_are_written_too() {
+    let (_directory, files) = files();
+    let pairs: Vec<_> = (0..100).map(pair).collect();
+    write_with(&files, 1, &pairs);
+    for pair in &pairs {
+        assert_eq!(fs::read(files.workdir().join(certificate_file(pair.digest()))).unwrap(), pair.pem());
+    }
+    assert_eq!(names(&files.workdir().join("certificates")).len(), pairs.len());
+}
