@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
@@ -127,7 +128,7 @@ impl tracing::field::Visit for Fields {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
         match field.name() {
             "message" => self.0.insert_str(0, &format!("{value:?}")),
-            name => self.0.push_str(&format!(" {name}={value:?}")),
+            name => write!(self.0, " {name}={value:?}").unwrap(),
         }
     }
 }

@@ -105,7 +105,7 @@ fn without_holes_the_log_is_replaced_before_it_is_long() {
     let place = Place::new();
     let (nginx, mut log) = (place.nginx(), place.open());
     log.holes = false;
-    let lines = LINE.repeat((LONGEST_WITHOUT_HOLES as usize / 2).div_ceil(LINE.len()));
+    let lines = LINE.repeat((usize::try_from(LONGEST_WITHOUT_HOLES).unwrap() / 2).div_ceil(LINE.len()));
     write(&nginx, &lines);
     assert!(!place.look(&mut log).replaced);
     write(&nginx, &lines);
