@@ -6,6 +6,7 @@ use std::sync::Arc;
 use feed_reconcile::desired::{DesiredState, PathMatch, Route, VirtualServer};
 use feed_reconcile::host::Host;
 use feed_reconcile::path::RoutePath;
+use feed_reconcile::traffic::RouteMark;
 use feed_tests::Directive;
 
 use super::sorted;
@@ -17,11 +18,18 @@ pub(super) struct Twin {
     names: BTreeMap<String, String>,
     /// What stands in `location` for each path.
     paths: BTreeMap<String, String>,
+    /// By what `set` names each route for the log.
+    marks: BTreeMap<String, String>,
 }
 
 impl Twin {
     pub(super) fn of(state: &DesiredState) -> Self {
-        let mut twin = Self { state: state.clone(), names: BTreeMap::new(), paths: BTreeMap::new() };
+        let mut twin = Self {
+            state: state.clone(),
+            names: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            marks: BTreeMap::new(),
+        };
         let mut segments = BTreeMap::new();
         twin.state.servers.clear();
         for (number, (host, server)) in state.servers.iter().enumerate() {
@@ -51,7 +59,9 @@ impl Twin {
             {
                 self.paths.insert(without.to_owned(), path.trim_end_matches('/').to_owned());
             }
-            routes.push(Arc::new(Route { path: RoutePath::decode(&path).unwrap(), ..Route::clone(route) }));
+            let harmless = Route { path: RoutePath::decode(&path).unwrap(), ..Route::clone(route) };
+            self.marks.insert(RouteMark::of(route).to_string(), RouteMark::of(&harmless).to_string());
+            routes.push(Arc::new(harmless));
         }
         routes.sort_by(|one, other| (&one.path, one.path_match).cmp(&(&other.path, other.path_match)));
         VirtualServer { routes, certificate: None }
@@ -70,6 +80,7 @@ impl Twin {
         let words = match directive.directive.as_str() {
             "server_name" => &self.names,
             "location" => &self.paths,
+            "set" => &self.marks,
             _ => &BTreeMap::new(),
         };
         for argument in &mut directive.args {
