@@ -145,7 +145,7 @@ pub(crate) async fn routes(nginx: &NginxBinary) {
         INGRESSES * 4
     );
     for argument in ["--request-metrics=false", "--request-metrics=true"] {
-        let mut builder = unlimited(nginx).manifest("services.json", &list(&services(INGRESSES)));
+        let mut builder = unlimited(nginx).manifest("services.json", &list(&services(INGRESSES + 1)));
         let objects: Vec<_> =
             (0..INGRESSES).map(|number| ingress(number, "test", Some(&own(number)))).collect();
         builder = builder.manifest("all.json", &list(&objects)).argument(argument);
