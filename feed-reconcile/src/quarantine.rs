@@ -138,16 +138,21 @@ impl Quarantine {
             (Guilt::Suspected(self.refusals), Some(self.refusals))
         };
         self.guilty = guilty;
-        let before = self.held.len();
+        let mut is_held_back = false;
         for name in candidates.iter().take(candidates.len().div_ceil(2)) {
-            if let Some(refused) = ingresses.get(name) {
+            let Some(refused) = ingresses.get(name) else { continue };
+            let held = if let Some(held) = self.held.remove(name) {
+                // Its last version, which stood in, is refused as well by now: what it refers to has changed.
+                Held { stand_in: None, guilt: guilt.clone(), ..held }
+            } else {
                 let stand_in = taken.get(name).filter(|taken| !asks_for_the_same(taken, refused));
-                let held =
-                    Held { refused: Arc::clone(refused), stand_in: stand_in.cloned(), guilt: guilt.clone() };
-                self.held.insert(name.clone(), held);
-            }
+                let (refused, stand_in) = (Arc::clone(refused), stand_in.cloned());
+                Held { refused, stand_in, guilt: guilt.clone() }
+            };
+            self.held.insert(name.clone(), held);
+            is_held_back = true;
         }
-        self.held.len() > before
+        is_held_back
     }
 
     /// Tries those again of which nginx named no line: what it complained of may have been something else, such as a

@@ -69,26 +69,29 @@ pub(crate) fn read(
     report: &mut Report,
 ) -> Tls {
     let mut tls = Tls::default();
+    let mut claimants = Names::default();
     let mut parsed = Vec::with_capacity(entries.len());
+    let declared = Declared::of(hosts);
     for (index, entry) in entries.iter().enumerate() {
         let secret = secret_name(ingress, entry);
         let certificate = secret.as_ref().and_then(|secret| look_up(index, secret, snapshot, report));
         let named: Vec<&str> = entry.hosts.iter().flatten().map(String::as_str).collect();
         if secret.is_some() {
-            report_unused(index, &named, hosts, report);
+            report_unused(index, &named, &declared, report);
         }
         tls.secrets.extend(secret.clone());
-        parsed.push(Entry { index, secret, certificate, hosts: named });
+        claimants.add(index, &named);
+        parsed.push(Entry { secret, certificate });
     }
     for host in hosts {
-        let Some(entry) = entry_of(host, &parsed, report) else { continue };
+        let Some((index, entry)) = entry_of(host, &mut claimants, &parsed, report) else { continue };
         let Some(secret) = entry.secret.clone() else { continue };
         let certificate = entry.certificate;
         if let Some(certificate) = certificate.filter(|certificate| !certificate.covers(host)) {
-            report_not_covered(entry.index, host, certificate, report);
+            report_not_covered(index, host, certificate, report);
         }
         let pair = certificate.map(|certificate| certificate.pair.clone());
-        tls.claims.insert((*host).clone(), TlsClaim { entry: entry.index, secret, pair });
+        tls.claims.insert((*host).clone(), TlsClaim { entry: index, secret, pair });
     }
     tls
 }
@@ -113,56 +116,92 @@ pub(crate) fn look_for(
 
 /// An entry of `spec.tls`.
 struct Entry<'a> {
-    index: usize,
     secret: Option<ObjectName>,
     certificate: Option<&'a Certificate>,
-    hosts: Vec<&'a str>,
 }
 
-/// How closely an entry names a host; the first is the closest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Match {
-    Exact,
-    Wildcard,
-    All,
+/// Which entries name which hosts. Whoever writes an Ingress chooses how many there are of either, so no host is compared
+/// with every entry.
+#[derive(Default)]
+struct Names {
+    exact: BTreeMap<String, Claimants>,
+    /// By what follows `*.`.
+    wildcard: BTreeMap<String, Claimants>,
+    all: Claimants,
 }
 
-impl Entry<'_> {
-    fn matches(&self, host: &Host) -> Option<Match> {
-        if self.hosts.is_empty() {
-            return Some(Match::All);
+/// Entries that name the same hosts, the first one first.
+#[derive(Default)]
+struct Claimants {
+    entries: Vec<usize>,
+    /// Whether those after the first were told that they do not count.
+    told: bool,
+}
+
+impl Names {
+    fn add(&mut self, entry: usize, named: &[&str]) {
+        if named.is_empty() {
+            self.all.add(entry);
         }
-        self.hosts.iter().filter_map(|named| match_host(named, host)).min()
-    }
-}
-
-fn match_host(named: &str, host: &Host) -> Option<Match> {
-    if named.eq_ignore_ascii_case(host.as_str()) {
-        return Some(Match::Exact);
-    }
-    let parent = host.as_str().split_once('.').map(|(_, parent)| parent);
-    let below = named.strip_prefix("*.").zip(parent);
-    below.filter(|(suffix, parent)| suffix.eq_ignore_ascii_case(parent)).map(|_| Match::Wildcard)
-}
-
-/// The entry that counts for a host; others that name it as closely, with another Secret, are told that they do not.
-fn entry_of<'a>(host: &Host, entries: &'a [Entry<'a>], report: &mut Report) -> Option<&'a Entry<'a>> {
-    let matches = || entries.iter().filter_map(|entry| Some((entry.matches(host)?, entry)));
-    let (closest, winner) = matches().min_by_key(|(how, _)| *how)?;
-    for (_, loser) in matches().filter(|(how, entry)| *how == closest && entry.index > winner.index) {
-        if loser.secret != winner.secret && loser.secret.is_some() {
-            report.add(
-                Code::ConflictingCertificate,
-                secret_field(loser.index),
-                format!(
-                    "The certificate of host {host} is that of `spec.tls[{}]`, which names it first.",
-                    winner.index
-                ),
-                "Name the host in one entry.",
-            );
+        for name in named {
+            let name = name.to_ascii_lowercase();
+            if let Some(suffix) = name.strip_prefix("*.") {
+                self.wildcard.entry(suffix.to_owned()).or_default().add(entry);
+            }
+            self.exact.entry(name).or_default().add(entry);
         }
     }
-    Some(winner)
+
+    /// The entries that name the host most closely.
+    fn closest(&mut self, host: &Host) -> &mut Claimants {
+        if let Some(claimants) = self.exact.get_mut(host.as_str()) {
+            return claimants;
+        }
+        match parent(host).and_then(|parent| self.wildcard.get_mut(parent)) {
+            Some(claimants) => claimants,
+            None => &mut self.all,
+        }
+    }
+}
+
+impl Claimants {
+    fn add(&mut self, entry: usize) {
+        if self.entries.last() != Some(&entry) {
+            self.entries.push(entry);
+        }
+    }
+}
+
+fn parent(host: &Host) -> Option<&str> {
+    host.as_str().split_once('.').map(|(_, parent)| parent)
+}
+
+/// The entry that counts for a host; others that name it as closely, with another Secret, are told once that they do not.
+fn entry_of<'a>(
+    host: &Host,
+    names: &mut Names,
+    entries: &'a [Entry<'a>],
+    report: &mut Report,
+) -> Option<(usize, &'a Entry<'a>)> {
+    let claimants = names.closest(host);
+    let first = *claimants.entries.first()?;
+    let winner = entries.get(first)?;
+    if !std::mem::replace(&mut claimants.told, true) {
+        for loser in claimants.entries.iter().skip(1) {
+            let secret = entries.get(*loser).and_then(|entry| entry.secret.as_ref());
+            if secret.is_some() && secret != winner.secret.as_ref() {
+                report.add(
+                    Code::ConflictingCertificate,
+                    secret_field(*loser),
+                    format!(
+                        "The certificate of host {host} is that of `spec.tls[{first}]`, which names it first."
+                    ),
+                    "Name the host in one entry.",
+                );
+            }
+        }
+    }
+    Some((first, winner))
 }
 
 /// What a Secret's certificate is, unless it cannot be served.
@@ -229,15 +268,37 @@ fn report_chain(entry: usize, name: &ObjectName, chain: Chain, report: &mut Repo
     report.relate(secret_key(name));
 }
 
-fn report_unused(entry: usize, named: &[&str], hosts: &[&Host], report: &mut Report) {
+/// The hosts of an Ingress's rules, to be looked up.
+struct Declared<'a> {
+    hosts: BTreeSet<&'a str>,
+    parents: BTreeSet<&'a str>,
+}
+
+impl<'a> Declared<'a> {
+    fn of(hosts: &[&'a Host]) -> Self {
+        Self {
+            hosts: hosts.iter().map(|host| host.as_str()).collect(),
+            parents: hosts.iter().filter_map(|host| parent(host)).collect(),
+        }
+    }
+
+    /// Whether that name of `spec.tls` is one of them, or is a wildcard above one.
+    fn is_named(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let is_above = |suffix| self.parents.contains(suffix);
+        self.hosts.contains(name.as_str()) || name.strip_prefix("*.").is_some_and(is_above)
+    }
+}
+
+fn report_unused(entry: usize, named: &[&str], declared: &Declared<'_>, report: &mut Report) {
     const HELP: &str = "Name the host in a rule too, or remove it here.";
     let field = Field::of(&["spec", "tls"]).index(entry);
-    if named.is_empty() && hosts.is_empty() {
+    if named.is_empty() && declared.hosts.is_empty() {
         let message = "No rule of this Ingress has a host, so the Secret is not used: other hosts get the default certificate.";
         report.add(Code::UnusedTlsHost, field.clone(), message, HELP);
     }
     for (index, name) in named.iter().enumerate() {
-        if !hosts.iter().any(|host| match_host(name, host).is_some()) {
+        if !declared.is_named(name) {
             let message = format!(
                 "No rule of this Ingress has the host {}, so it is given no certificate.",
                 Quoted(name)

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use feed_supervisor::cli::{self, Command};
 use feed_supervisor::config::{BootstrapConfig, CheckConfig, Config, NginxFacts, RenderConfig};
@@ -13,6 +14,9 @@ use feed_supervisor::runtime::telemetry;
 use feed_supervisor::{app, bootstrap, check, render};
 use tokio::runtime::Runtime;
 use tracing::{error, info};
+
+/// How long threads may take to end that work on files.
+const LAST_THREADS: Duration = Duration::from_secs(1);
 
 /// What the command line asks for is wrong or not there.
 const USAGE: u8 = 2;
@@ -42,6 +46,8 @@ fn serve(config: Config) -> ExitCode {
             let ended = runtime.block_on(app::run(config));
             let code = exit_code(ended.map_err(Box::from));
             spans.end();
+            // A thread that waits for a file system that does not answer is not waited for.
+            runtime.shutdown_timeout(LAST_THREADS);
             code
         }
         Err(error) => complain(&error, 1),

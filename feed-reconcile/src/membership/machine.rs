@@ -95,7 +95,8 @@ impl<K: Clone + Ord> Membership<K> {
                 continue;
             }
             if member.standing.as_ref().is_some_and(Standing::asks_for_registration) {
-                member.begin(Call::Attaching { first: member.tie == Tie::None });
+                let lost = matches!(member.standing, Some(Standing::Absent | Standing::Draining));
+                member.begin(Call::Attaching { first: member.tie == Tie::None, lost });
                 if member.tie == Tie::None {
                     member.tie = Tie::Perhaps;
                 }
@@ -169,7 +170,10 @@ impl<K: Clone + Ord> Membership<K> {
                     member.failed(why, now, jitter);
                 }
             }
-            Standing::InService if !leaves => member.succeeded(None),
+            // The next list asks for another look; this one is for when there is none.
+            Standing::InService if !leaves => {
+                member.succeeded(Some(now + self.settings.resync_period * 3 / 2));
+            }
             _ => member.succeeded(Some(now + POLL)),
         }
         member.standing = Some(standing);
@@ -178,7 +182,7 @@ impl<K: Clone + Ord> Membership<K> {
     fn attached(&mut self, name: &K, outcome: Result<(), Failure>, now: Instant, jitter: Jitter) {
         let leaves = !matches!(self.phase, Phase::Joined);
         let Some(member) = self.members.get_mut(name) else { return };
-        let Some(Call::Attaching { first }) = member.call else { return };
+        let Some(Call::Attaching { first, lost }) = member.call else { return };
         match outcome {
             Ok(()) => {
                 member.tie = Tie::Attached;
@@ -189,6 +193,8 @@ impl<K: Clone + Ord> Membership<K> {
             Err(Failure { why, refused }) => {
                 if refused && first {
                     member.tie = Tie::None;
+                } else if lost {
+                    member.tie = Tie::Perhaps;
                 }
                 member.failed(why, now, jitter);
                 if leaves {

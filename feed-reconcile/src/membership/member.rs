@@ -17,6 +17,8 @@ pub(super) enum Call {
     Attaching {
         /// Whether it was certain that the balancer did not know us.
         first: bool,
+        /// Whether the balancer has let us go, as far as is known.
+        lost: bool,
     },
     Detaching,
     Releasing,

@@ -213,7 +213,8 @@ impl<K: Clone + Ord> Membership<K> {
             }
         }
         let (attached, expected) = (self.attachments(), settings.expected);
-        if attached < expected && !is_joining {
+        let listed = self.members.values().filter(|member| member.listed).count();
+        if attached < expected && !(is_joining && listed >= expected) {
             problems.push(Problem::TooFew { attached, expected, is_ready: settings.fewer_are_ready });
         }
         problems

@@ -97,6 +97,20 @@ fn an_ingress_that_did_not_change_is_taken_out_when_nginx_names_it() {
 }
 
 #[test]
+fn a_version_that_stood_in_is_taken_out_when_nginx_refuses_it_too() {
+    let mut quarantine = Quarantine::default();
+    quarantine.taken(store(&[("a", "1"), ("b", "1")]));
+    let wanted = store(&[("a", "2"), ("b", "1")]);
+    assert!(quarantine.refused(&wanted, &named(&["a"]), TEXT, true, |_| true));
+    let stands_in = quarantine.admit(&wanted);
+    assert_eq!(contents(&stands_in), contents(&store(&[("a", "1"), ("b", "1")])));
+    // A Service of its has changed.
+    assert!(quarantine.refused(&stands_in, &named(&["a"]), TEXT, true, |_| true));
+    assert_eq!(contents(&quarantine.admit(&wanted)), contents(&store(&[("b", "1")])));
+    assert_eq!(quarantine.quarantined().count(), 1);
+}
+
+#[test]
 fn nobody_is_blamed_for_what_nobody_changed() {
     let mut quarantine = Quarantine::default();
     let all = store(&[("a", "1"), ("other", "1")]);

@@ -170,3 +170,18 @@ fn a_change_of_a_certificate_is_a_change_of_its_hosts_alone() {
     assert_eq!(server(&ended, "a.example.com").certificate, None);
     assert!(ended.diagnostics.iter().any(|it| it.code == Code::CertificateKeyMismatch));
 }
+
+#[test]
+fn many_entries_for_many_hosts_are_told_of_once_each() {
+    const MANY: usize = 300;
+    let hosts: Vec<String> = (0..MANY).map(|number| format!("h{number}.example.com")).collect();
+    for names in ["", ", hosts: ['*.example.com']"] {
+        let entries: Vec<String> =
+            (0..MANY).map(|number| format!("{{secretName: s{number}{names}}}")).collect();
+        let object =
+            ingress("i", "2026-01-01T00:00:00Z", &hosts.join(" "), &format!("[{}]", entries.join(", ")));
+        let reconciled = reconcile(&world(&object), &options());
+        let conflicts = reconciled.diagnostics.iter().filter(|it| it.code == Code::ConflictingCertificate);
+        assert_eq!(conflicts.count(), MANY - 1);
+    }
+}

@@ -1,6 +1,6 @@
 //! The counts of routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -150,7 +150,8 @@ impl Routes {
         self.hosts.retain(|_, host| {
             host.marks.retain(|_, marked| verdict.keeps(marked.retired));
             let HostCounts { marks, paths, .. } = host;
-            paths.retain(|path, _| marks.values().any(|marked| marked.path == *path));
+            let kept: BTreeSet<&RoutePath> = marks.values().map(|marked| &marked.path).collect();
+            paths.retain(|path, _| kept.contains(path));
             !host.marks.is_empty() || verdict.keeps(host.retired)
         });
     }

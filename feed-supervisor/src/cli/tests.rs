@@ -479,7 +479,6 @@ fn mistakes_get_one_sentence() {
         "merlin --ingress-class=feed --ingress-port=80",
         "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1",
         "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1 --merlin-service-id=a",
-        "merlin --ingress-class=feed --ingress-port=80 --merlin-endpoint=m:1 --merlin-service-id=a --merlin-instance-ip=::1 --merlin-https-service-id=b",
         "merlin --ingress-class=feed --ingress-https-port=443 --merlin-endpoint=m:1 --merlin-instance-ip=::1",
         "merlin --ingress-class=feed --ingress-https-port=443 --merlin-endpoint=m:1 --merlin-instance-ip=::1 --merlin-service-id=a",
         "merlin --ingress-class=feed --ingress-port=80 --ingress-https-port=443 --merlin-endpoint=m:1 --merlin-instance-ip=::1 --merlin-service-id=a --merlin-https-service-id=a",

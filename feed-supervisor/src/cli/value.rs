@@ -26,7 +26,7 @@ pub(super) fn address(text: &str) -> Result<IpAddr, &'static str> {
 /// The id of an EC2 instance.
 pub(super) fn instance_id(text: &str) -> Result<String, &'static str> {
     let digits = text.strip_prefix("i-").unwrap_or_default();
-    let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     valid.then(|| text.to_owned()).ok_or("must be the id of an EC2 instance, such as i-0123456789abcdef0")
 }
 

@@ -47,7 +47,13 @@ impl Elb {
                 let has_registered =
                     self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
                 let state = answer.instance_states().first();
-                Ok(state.map_or(Standing::Absent, |state| standing(state, has_registered)))
+                // AWS says of an instance that it does not know that it is invalid, rather than nothing.
+                let silent = || Standing::Settling(format!("{name} says nothing of the instance yet"));
+                Ok(match state {
+                    Some(state) => standing(state, has_registered),
+                    None if has_registered => silent(),
+                    None => Standing::Absent,
+                })
             }
             Err(error) => {
                 let error = CallError::of(format!("DescribeInstanceHealth of {name}"), &error);

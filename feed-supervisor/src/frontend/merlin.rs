@@ -67,10 +67,11 @@ impl Merlin {
         let wanted = self.registration(service)?;
         let list = self.servers.call("List", |mut client| Box::pin(async move { client.list(()).await }));
         let list = list.await.map_err(|error| failed(&error))?;
-        let of_service = list.items.into_iter().filter(|item| {
-            item.service.as_ref().is_some_and(|virtual_service| virtual_service.id == service)
+        let mut ours = list.items.into_iter().flat_map(|item| {
+            let of_service = item.service.is_some_and(|virtual_service| virtual_service.id == service);
+            item.servers.into_iter().filter(move |server| of_service || server.service_id == service)
         });
-        let found = of_service.flat_map(|item| item.servers).find(|server| server.key == wanted.key);
+        let found = ours.find(|server| server.key == wanted.key);
         let Some(found) = found else { return Ok(Standing::Absent) };
         if weight(&found) == Some(0) {
             return Ok(Standing::Draining);

@@ -142,7 +142,8 @@ fn services(
         (id, port) => Ok(id.zip(port).map(|(id, port)| MerlinService { id, port })),
     };
     let http = of(http, "merlin-service-id", around.ports.http(), "ingress-port")?;
-    let https = of(https, "merlin-https-service-id", around.ports.https(), "ingress-https-port")?;
+    // Without the port there is nothing to register, whatever its id.
+    let https = https.zip(around.ports.https()).map(|(id, port)| MerlinService { id, port });
     match (http, https) {
         (None, _) if around.ports.http().is_some() => Err(needed("merlin-service-id")),
         (None, None) => Err(needed("merlin-https-service-id")),

@@ -1,13 +1,13 @@
 //! The servers of Merlin: all have the same state, and any may be asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::net::lookup_host;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Response, Status};
 
@@ -52,7 +52,10 @@ impl CallError {
     }
 }
 
-/// The servers, in turn. One that does not answer is passed over, and asked last until it does.
+/// For how long a server that did not answer is asked last.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The servers, in turn. One that does not answer is passed over, and asked last for a while.
 #[derive(Debug)]
 pub(super) struct Servers {
     servers: Vec<MerlinServer>,
@@ -64,7 +67,8 @@ pub(super) struct Servers {
 #[derive(Debug, Default)]
 struct Known {
     channels: BTreeMap<SocketAddr, Channel>,
-    silent: BTreeSet<SocketAddr>,
+    /// Those that did not answer, and when that was.
+    silent: BTreeMap<SocketAddr, Instant>,
     /// What names meant last, for when they cannot be looked up.
     addresses: BTreeMap<MerlinServer, Vec<SocketAddr>>,
     turn: usize,
@@ -126,7 +130,7 @@ impl Servers {
                 known.silent.remove(&address);
             }
             Outcome::Silent(_) => {
-                known.silent.insert(address);
+                known.silent.insert(address, Instant::now());
                 known.channels.remove(&address);
             }
         });
@@ -149,10 +153,11 @@ impl Servers {
             let turn = known.turn.checked_rem(addresses.len()).unwrap_or_default();
             known.turn = turn + 1;
             addresses.rotate_left(turn);
-            addresses.sort_by_key(|(address, _)| known.silent.contains(address));
+            known.silent.retain(|_, since| since.elapsed() < SILENCE);
+            addresses.sort_by_key(|(address, _)| known.silent.contains_key(address));
             let is_current = |address: &SocketAddr| addresses.iter().any(|(it, _)| it == address);
             known.channels.retain(|address, _| is_current(address));
-            known.silent.retain(is_current);
+            known.silent.retain(|address, _| is_current(address));
         });
         (addresses, trouble)
     }
