@@ -76,6 +76,6 @@ pub(super) struct ResyncArgs {
 #[command(next_help_heading = "Load balancers that are joined and left")]
 pub(super) struct DrainArgs {
     /// How long a load balancer that was left may go on sending requests.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::delay)]
     drain_delay: Duration,
 }

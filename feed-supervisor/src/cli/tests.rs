@@ -345,6 +345,7 @@ fn leaving_may_take_longer_than_load_balancers_send_requests() {
         (NONE.to_owned(), 300),
         (ELB.to_owned(), 300),
         (ALB.to_owned(), 360),
+        (format!("{ELB} --drain-delay=0s"), 300),
         (format!("{ELB} --drain-delay=10m"), 660),
         (format!("{ALB} --shutdown-grace-period=10s"), 10),
     ] {
@@ -470,7 +471,7 @@ fn mistakes_get_one_sentence() {
         "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --elb-expected-number=-1",
         "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --instance-id=10.0.0.1",
         "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --region=eu/west",
-        "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --drain-delay=0s",
+        "elb --ingress-class=feed --ingress-port=80 --elb-frontend-tag-value=a --drain-delay=-1s",
         "elb --ingress-class=feed --ingress-port=80 --nlb-frontend-tag-value=a",
         "nlb --ingress-class=feed --ingress-port=80",
         "nlb --ingress-class=feed --ingress-port=80 --nlb-frontend-tag-value=a --instance-ip=node-1",

@@ -9,7 +9,9 @@ use feed_reconcile::options::{
 };
 use ipnet::IpNet;
 
-pub(super) use crate::runtime::flags::value::{boolean, count, duration, endpoint, number, port, region};
+pub(super) use crate::runtime::flags::value::{
+    boolean, count, delay, duration, endpoint, number, port, region,
+};
 
 /// The longest workdir: a Unix socket's address holds 107 bytes, and nginx's log socket lies in the workdir.
 const MAX_WORKDIR_LENGTH: usize = 107 - "/errors.sock".len();

@@ -141,7 +141,7 @@ pub(in crate::cli) struct AlbArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = value::target_group)]
     alb_target_group_names: Vec<String>,
     /// How long a target group that was left may go on sending requests: its deregistration delay.
-    #[arg(long, value_name = "DURATION", default_value = "300s", value_parser = value::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "300s", value_parser = value::delay)]
     alb_target_group_deregistration_delay: Duration,
     #[command(flatten)]
     resync: ResyncArgs,

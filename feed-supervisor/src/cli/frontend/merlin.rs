@@ -50,7 +50,7 @@ pub(in crate::cli) struct MerlinArgs {
     #[arg(long, value_name = "METHOD", default_value = "route", value_parser = forward)]
     merlin_forward_method: MerlinForward,
     /// How long requests may still come after the weight was set to 0; then the entry is deleted.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::delay)]
     merlin_drain_delay: Duration,
     /// Merlin sends requests after so many good health checks in a row.
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = value::number(1, MOST_ANSWERS))]

@@ -37,13 +37,17 @@ pub fn port(text: &str) -> Result<u16, &'static str> {
     port.ok_or("must be a port, from 1 to 65535")
 }
 
+const DURATION: &str = "must be a duration such as 500ms, 30s, 5m or 1h30m";
+
 /// A duration, longer than nothing.
 pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    delay(text).ok().filter(|duration| !duration.is_zero()).ok_or(DURATION)
+}
+
+/// A duration, which may be nothing.
+pub fn delay(text: &str) -> Result<Duration, &'static str> {
     let duration = text.parse::<jiff::SignedDuration>().ok();
-    let duration = duration.and_then(|duration| Duration::try_from(duration).ok());
-    duration
-        .filter(|duration| !duration.is_zero())
-        .ok_or("must be a duration such as 500ms, 30s, 5m or 1h30m")
+    duration.and_then(|duration| Duration::try_from(duration).ok()).ok_or(DURATION)
 }
 
 /// A Lease holds its duration in whole seconds, and it is renewed three times in it.
