@@ -113,15 +113,16 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
 
     let mut tasks = Tasks::default();
     let serving = Serving::begin(&config, prepared, view, &mut tasks, &shutdown)?;
-    let Serving { control, mut executor, mut publisher, ready, busy, last_push, lock: _lock } = serving;
-    let server = leave::Ending { nginx: &nginx, busy };
+    let Serving { mut control, mut executor, mut publisher, ready, busy, last_push, lock: _lock } = serving;
+    let (finishing, mut is_finishing) = watch::channel(false);
+    let server = leave::Ending { nginx: &nginx, busy, finishing };
     let membership = runner.run(&server, ready, shutdown.clone());
 
     let until_told = async {
         let ended = tokio::select! {
             biased;
             () = shutdown.draining() => Ok(()),
-            Err(error) = control => Err(AppError::from(error)),
+            Err(error) = &mut control => Err(AppError::from(error)),
             (task, why) = tasks.failed() => Err(AppError::Task { task, why }),
             ended = &mut executor => Err(unexpected("what acts on nginx", ended)),
             ended = &mut publisher => Err(unexpected("what writes Ingress status", ended)),
@@ -130,13 +131,27 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
             warn!("Leaving: {error}.");
         }
         trigger.drain();
-        if !publisher.is_finished() {
-            tokio::select! {
-                _ = publisher => {}
-                () = shutdown.aborting() => {}
+        let given_up = async {
+            if !publisher.is_finished() {
+                tokio::select! {
+                    _ = publisher => {}
+                    () = shutdown.aborting() => {}
+                }
             }
-        }
-        ended
+        };
+        // Load balancers may send requests until the drain is over, so nginx is looked after until then.
+        let kept = async {
+            let kept = tokio::select! {
+                biased;
+                _ = is_finishing.wait_for(|is_finishing| *is_finishing), if ended.is_ok() => Ok(()),
+                Err(error) = &mut control, if ended.is_ok() => Err(AppError::from(error)),
+                else => Ok(()),
+            };
+            drop(control);
+            kept
+        };
+        let (kept, ()) = futures::join!(kept, given_up);
+        ended.and(kept)
     };
     let (ended, left) = futures::join!(until_told, membership);
     if let Some((pusher, metrics)) = last_push {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use feed_reconcile::membership::CutShort;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::AppError;
@@ -17,15 +18,28 @@ pub(super) struct Ending<'a> {
     pub(super) nginx: &'a Nginx,
     /// Closed as soon as nobody acts on nginx any more.
     pub(super) busy: watch::Receiver<()>,
+    /// Says that nobody should act on nginx any more.
+    pub(super) finishing: watch::Sender<bool>,
+}
+
+/// How long those who act on nginx may take to end where there is no time.
+const HASTE: Duration = Duration::from_secs(1);
+
+impl Ending<'_> {
+    /// Waits until nobody acts on nginx any more.
+    async fn alone(&self) {
+        self.finishing.send_replace(true);
+        let mut busy = self.busy.clone();
+        while busy.changed().await.is_ok() {}
+    }
 }
 
 impl Server for Ending<'_> {
     type Error = LeaveError;
 
     fn finish_requests(&self) -> BoxFuture<'_, ()> {
-        let mut busy = self.busy.clone();
         Box::pin(async move {
-            while busy.changed().await.is_ok() {}
+            self.alone().await;
             self.nginx.requests_done().await;
         })
     }
@@ -35,7 +49,10 @@ impl Server for Ending<'_> {
     }
 
     fn stop_now(&self) -> BoxFuture<'_, Result<(), LeaveError>> {
-        Box::pin(self.nginx.abort())
+        Box::pin(async move {
+            let _late = timeout(HASTE, self.alone()).await;
+            self.nginx.abort().await
+        })
     }
 }
 

@@ -164,3 +164,31 @@ async fn the_grace_period_ends_a_drain_that_is_longer() {
     assert!(feed.log().contains("--shutdown-grace-period"), "{}", feed.log());
     assert_eq!(elb.targets("edge")[ELB.target], "draining");
 }
+
+/// Load balancers send requests until the drain is over, so nginx is kept alive and up to date until then.
+#[tokio::test]
+async fn nginx_is_looked_after_throughout_the_drain() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let elb = Elb::start().await;
+    ELB.create(&elb);
+    let backend = Backend::http("a").await;
+    let feed = ELB.feed(&elb, &nginx).manifest("all.yaml", &route(&backend));
+    let mut feed = feed.ready().await;
+    // It goes on sending requests, until it is told to let go.
+    elb.fail(ELB.deregister, ElbFault::Late(Duration::from_secs(3)), Some(1));
+    feed.signal(Signal::SIGTERM);
+    wait_said(&feed, "/readiness", 503, &["about to end"]).await;
+    let master = feed.nginx_master();
+    master.kill();
+    eventually("another master", async || match feed.nginx_masters()[..] {
+        [new] if new != master => Ok(()),
+        ref masters => Err(format!("{masters:?}")),
+    })
+    .await;
+    feed.wait_served_by("a", "a.test", "/").await;
+    feed.write_manifest("all.yaml", &route(&backend).replace("a.test", "b.test"));
+    feed.wait_served_by("a", "b.test", "/").await;
+    assert_eq!(feed.wait_exit(PATIENCE).await.code(), Some(0), "{}", feed.log());
+    assert_eq!(feed.nginx_masters(), []);
+    assert_eq!(feed.nginx_workers(), []);
+}
