@@ -131,7 +131,7 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
             warn!("Leaving: {error}.");
         }
         trigger.drain();
-        let given_up = async {
+        let lease_given_up = async {
             if !publisher.is_finished() {
                 tokio::select! {
                     _ = publisher => {}
@@ -150,7 +150,7 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
             drop(control);
             kept
         };
-        let (kept, ()) = futures::join!(kept, given_up);
+        let (kept, ()) = futures::join!(kept, lease_given_up);
         ended.and(kept)
     };
     let (ended, left) = futures::join!(until_told, membership);
