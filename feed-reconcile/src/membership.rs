@@ -4,6 +4,8 @@
 //! once each period, and attached again where somebody has taken us out. Leaving goes the other way round: not ready → deregister → the balancers send nothing
 //! any more, or the drain delay is over → the requests under way are done → what is left of us is removed → nginx ends.
 //!
+//! Where others decide who gets requests, they learn late of the end: everything goes on for a [`Settings::notice`] before leaving begins.
+//!
 //! [`Membership`] decides; its caller carries out each [`Command`] and reports with an [`Event`] what came of it. A command for a balancer
 //! takes the place of an [`Command::Observe`] that is under way for it; no other command does.
 
@@ -26,7 +28,9 @@ pub struct Settings {
     pub ready_timeout: Duration,
     /// How long after a deregistration a balancer may go on sending requests.
     pub drain_delay: Duration,
-    /// How long leaving may take.
+    /// How long everything goes on, readiness too, after the process is told to end; at most half the grace period.
+    pub notice: Duration,
+    /// How long leaving may take, the notice included.
     pub grace_period: Duration,
     /// With fewer balancers than this something is wrong; 0 where it does not matter.
     pub expected: usize,
@@ -34,6 +38,8 @@ pub struct Settings {
     pub fewer_are_ready: bool,
     /// Whether a balancer keeps an entry of us that has to be removed once the requests are done.
     pub releases: bool,
+    /// Whether nginx was running already when the process began, so that requests may come before it is known to serve.
+    pub taken_over: bool,
 }
 
 /// How a balancer sees us.
@@ -83,6 +89,8 @@ pub enum Event<K> {
     Stopped,
     /// The process is to leave.
     Leave,
+    /// It is to leave without a notice, or without the rest of it.
+    Hurry,
     /// The process is to end at once.
     Abort,
     /// The time of [`Membership::wake_at`] has come.

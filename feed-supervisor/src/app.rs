@@ -109,7 +109,8 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
     let nginx = Arc::clone(&prepared.nginx);
     let (health, metrics) = (prepared.health.clone(), prepared.ingress_metrics.clone());
     let kind = frontends::kind(&config.frontend);
-    let (runner, view) = Runner::new(kind, &*frontend, frontends::settings(&config), health, metrics);
+    let settings = frontends::settings(&config, prepared.found.running);
+    let (runner, view) = Runner::new(kind, &*frontend, settings, health, metrics);
 
     let mut tasks = Tasks::default();
     let serving = Serving::begin(&config, prepared, view, &mut tasks, &shutdown)?;
@@ -131,6 +132,9 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
             warn!("Leaving: {error}.");
         }
         trigger.drain();
+        if ended.is_err() {
+            trigger.hurry();
+        }
         let lease_given_up = async {
             if !publisher.is_finished() {
                 tokio::select! {
@@ -144,7 +148,10 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
             let kept = tokio::select! {
                 biased;
                 _ = is_finishing.wait_for(|is_finishing| *is_finishing), if ended.is_ok() => Ok(()),
-                Err(error) = &mut control, if ended.is_ok() => Err(AppError::from(error)),
+                Err(error) = &mut control, if ended.is_ok() => {
+                    trigger.hurry();
+                    Err(AppError::from(error))
+                }
                 else => Ok(()),
             };
             drop(control);

@@ -22,7 +22,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use self::error::UsageError;
-use self::frontend::{AlbArgs, ElbArgs, GorbArgs, MerlinArgs, NlbArgs, StaticArgs, Surroundings};
+use self::frontend::{AlbArgs, DrainArgs, ElbArgs, GorbArgs, MerlinArgs, NlbArgs, StaticArgs, Surroundings};
 use self::nginx::{NginxArgs, PortArgs, Ports, ReloadArgs, TuningArgs};
 use self::observed::ObservedArgs;
 use self::routes::{BackendArgs, RouteArgs};
@@ -68,6 +68,8 @@ enum CliCommand {
     None {
         #[command(flatten)]
         run: RunArgs,
+        #[command(flatten)]
+        drain: DrainArgs,
     },
     /// Serve behind load balancers that others look after, and name them in Ingress status.
     Static {
@@ -242,7 +244,9 @@ fn ids(command: Option<&clap::Command>) -> impl Iterator<Item = clap::Id> {
 impl CliCommand {
     fn resolve(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Command, UsageError> {
         Ok(match self {
-            Self::None { run } => Command::Run(Box::new(run.resolve(|_, _| Ok(Frontend::None))?)),
+            Self::None { run, drain } => {
+                Command::Run(Box::new(run.resolve(|_, _| Ok(Frontend::None(drain.notice())))?))
+            }
             Self::Static { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Elb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Nlb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
@@ -250,7 +254,7 @@ impl CliCommand {
             Self::Merlin { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Gorb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Bootstrap { run } => {
-                let Config { nginx, logging, .. } = run.resolve(|_, _| Ok(Frontend::None))?;
+                let Config { nginx, logging, .. } = run.resolve(|_, _| Ok(Frontend::None(Duration::ZERO)))?;
                 Command::Bootstrap(Box::new(BootstrapConfig { nginx, logging }))
             }
             Self::Render(render) => Command::Render(Box::new(render.resolve()?)),
@@ -300,7 +304,7 @@ impl RunArgs {
         let frontend = frontend(class, ports)?;
         let (push, spans) = reports.resolve()?;
         let needs_resolver = backends.allow_external_name;
-        let drain_delay = frontend.joining().map_or(Duration::ZERO, |joining| joining.drain_delay);
+        let drain_delay = frontend.joining().map_or(frontend.notice(), |joining| joining.drain_delay);
         Ok(Config {
             source,
             resync_period,

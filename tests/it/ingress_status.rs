@@ -116,7 +116,7 @@ async fn another_replica_goes_on_when_the_one_that_writes_leaves_or_dies() {
     wait_status(&namespace, "one", r#"[{"ip":"192.0.2.7"}]"#).await;
     assert_eq!(holder(), held_by_first);
 
-    first.signal(Signal::SIGTERM);
+    first.signal(Signal::SIGINT);
     assert!(first.wait_exit(Duration::from_secs(20)).await.success());
     assert_ne!(holder(), held_by_first, "the Lease was given up");
     namespace.apply(&ingress("two", class, "internal"));

@@ -41,7 +41,7 @@ async fn the_push_gateway_gives_every_metric_with_job_instance_and_labels() {
     let pushes = feed.metric(r#"feed_ingress_pushes_total{outcome="ok"}"#).await;
     assert!(pushes.is_some_and(|pushes| pushes >= 1.0), "{pushes:?}");
 
-    feed.signal(Signal::SIGTERM);
+    feed.signal(Signal::SIGINT);
     assert!(feed.wait_exit(PATIENCE).await.success());
 }
 
@@ -52,7 +52,7 @@ async fn the_last_push_tells_how_it_ended() {
     let mut feed = Feed::builder(&nginx).flag("--pushgateway", &gateway.url()).ready().await;
     gateway.wait_pushes(0).await;
     let before = gateway.pushes().len();
-    feed.signal(Signal::SIGTERM);
+    feed.signal(Signal::SIGINT);
     assert!(feed.wait_exit(PATIENCE).await.success());
     let pushes = gateway.pushes();
     // At once, and at the end; the interval of a minute is not over.
@@ -98,7 +98,7 @@ async fn a_gateway_that_is_away_or_silent_delays_nothing() {
     ] {
         let mut feed = Feed::builder(&nginx).flag("--pushgateway", &url).ready().await;
         assert_eq!(feed.get("a.test", "/").await.status, 404);
-        feed.signal(Signal::SIGTERM);
+        feed.signal(Signal::SIGINT);
         assert!(feed.wait_exit(PATIENCE).await.success());
         let log = feed.log();
         assert!(log.contains(told), "{log}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feed_tests::{
     Feed, FeedBuilder, Load, NginxBinary, Process, Request, TestCertificate, TlsClient, eventually,
@@ -28,7 +28,7 @@ impl Pod {
 
     async fn bootstrapped_with(nginx: &NginxBinary, builder: FeedBuilder) -> Self {
         let world = World::start().await;
-        let builder = builder.flag("--nginx-update-burst", "100");
+        let builder = builder.flag("--nginx-update-burst", "100").flag("--drain-delay", "2s");
         let mut feed = builder.manifest("routes.yaml", &routes(&world, "a")).build();
         let pid_file = feed.workdir().join("neighbour.pid");
         feed.add_arguments(&["--nginx-pid-file", pid_file.to_str().unwrap()]);
@@ -155,12 +155,14 @@ async fn the_neighbour_is_told_when_it_may_end() {
     let mut connection = request.connect(pod.feed.address()).await.unwrap();
     let begun = connection.begin(&request).await.unwrap();
     assert!(!drained.exists());
+    let told_at = Instant::now();
     pod.feed.signal(Signal::SIGTERM);
     eventually("it is not ready", async || match pod.feed.admin("/readiness").await.unwrap().status {
         503 => Ok(()),
         status => Err(status),
     })
     .await;
+    assert!(told_at.elapsed() >= Duration::from_secs(2), "others know of the end");
     assert!(!drained.exists(), "a request is in flight");
     pod.world.backends["a"].release();
     connection.finish(begun).await.unwrap();
@@ -173,6 +175,34 @@ async fn the_neighbour_is_told_when_it_may_end() {
     pod.feed.start();
     pod.feed.wait_ready().await;
     assert!(!drained.exists(), "it was about another life");
+}
+
+#[tokio::test]
+async fn clients_that_keep_their_connections_busy_are_sent_away_before_the_neighbour_may_end() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let (mut pod, master) = Pod::started(&nginx).await;
+    let drained = pod.feed.workdir().join("drained");
+    let held = Request::get("a.test", "/").header("X-Answer-Hold", "yes");
+    let mut connection = held.connect(pod.feed.address()).await.unwrap();
+    let begun = connection.begin(&held).await.unwrap();
+    let request = Request::get("a.test", "/");
+    let mut busy = request.connect(pod.feed.address()).await.unwrap();
+    pod.feed.signal(Signal::SIGINT);
+    // Connections that are there are asked to go by closing them after an answer.
+    eventually("the client is sent away", async || match busy.send(&request).await {
+        Ok(response) if response.status == 200 => Err("it is served on".to_owned()),
+        Ok(response) => panic!("{}", response.status),
+        Err(_) => Ok(()),
+    })
+    .await;
+    assert!(!drained.exists(), "a request is in flight");
+    pod.world.backends["a"].release();
+    connection.finish(begun).await.unwrap();
+    drop(connection);
+    let status = pod.feed.wait_exit(Duration::from_secs(20)).await;
+    assert_eq!(status.code(), Some(0), "{}", pod.feed.log());
+    assert!(drained.exists());
+    assert!(is_running(master));
 }
 
 #[tokio::test]

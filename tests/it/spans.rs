@@ -11,7 +11,7 @@ use crate::world::{World, manifest, route};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn end(feed: &mut Feed) {
-    feed.signal(Signal::SIGTERM);
+    feed.signal(Signal::SIGINT);
     let status = feed.wait_exit(PATIENCE).await;
     assert!(status.success(), "{status}: {}", feed.log());
 }

@@ -16,6 +16,9 @@ const RELEASE_TRIES: u32 = 5;
 /// How far leaving has come.
 #[derive(Debug)]
 pub(super) struct Leaving {
+    /// The first signal.
+    told_at: Instant,
+    /// When it has begun.
     since: Instant,
     cut_short: Option<CutShort>,
     requests: Task,
@@ -44,6 +47,11 @@ impl Task {
 }
 
 impl Settings {
+    /// How long others may take to learn of the end, if requests are to be finished in time all the same.
+    pub(super) fn notice(&self) -> Duration {
+        self.notice.min(self.grace_period / 2)
+    }
+
     /// How long a balancer is believed to send requests in any case.
     pub(super) fn least_drain(&self) -> Duration {
         LEAST_DRAIN.min(self.drain_delay)
@@ -56,15 +64,14 @@ impl Settings {
 }
 
 impl Leaving {
-    fn new(since: Instant) -> Self {
+    fn new(told_at: Instant, since: Instant) -> Self {
         let [requests, clean_up, stop, stop_now] = [Task::Open; 4];
-        Self { since, cut_short: None, requests, clean_up, stop, stop_now }
+        Self { told_at, since, cut_short: None, requests, clean_up, stop, stop_now }
     }
 
     pub(super) fn times(&self, settings: &Settings) -> impl Iterator<Item = Instant> {
-        [settings.drain_delay, settings.release_after(), settings.grace_period]
-            .map(|after| self.since + after)
-            .into_iter()
+        let of_signal = [settings.release_after(), settings.grace_period].map(|after| self.told_at + after);
+        of_signal.into_iter().chain([self.since + settings.drain_delay])
     }
 }
 
@@ -134,10 +141,14 @@ impl Member {
 impl<K: Clone + Ord> Membership<K> {
     /// Takes in an event that leaving is about.
     pub(super) fn leaving_event(&mut self, event: &Event<K>, now: Instant) {
-        let begins = matches!(event, Event::Leave | Event::Abort);
-        if begins && matches!(self.phase, Phase::Waiting | Phase::Joined) {
-            self.phase = Phase::Leaving(Leaving::new(now));
-            self.members.values_mut().for_each(|member| member.due = Some(now));
+        match (event, &self.phase) {
+            (Event::Leave, Phase::Joined) => self.phase = Phase::Noticed(now),
+            (Event::Leave, Phase::Waiting) if self.settings.taken_over => self.phase = Phase::Noticed(now),
+            (Event::Leave | Event::Hurry | Event::Abort, Phase::Waiting | Phase::Joined) => {
+                self.begin_to_leave(now, now);
+            }
+            (Event::Hurry | Event::Abort, Phase::Noticed(told_at)) => self.begin_to_leave(*told_at, now),
+            _ => {}
         }
         let Phase::Leaving(leaving) = &mut self.phase else { return };
         match event {
@@ -149,10 +160,24 @@ impl<K: Clone + Ord> Membership<K> {
         }
     }
 
+    /// Leaves, once others have had the time to learn of it.
+    pub(super) fn end_notice(&mut self, now: Instant) {
+        if let Phase::Noticed(told_at) = self.phase
+            && now >= told_at + self.settings.notice()
+        {
+            self.begin_to_leave(told_at, now);
+        }
+    }
+
+    fn begin_to_leave(&mut self, told_at: Instant, now: Instant) {
+        self.phase = Phase::Leaving(Leaving::new(told_at, now));
+        self.members.values_mut().for_each(|member| member.due = Some(now));
+    }
+
     /// What is due while the process leaves.
     pub(super) fn leave(&mut self, now: Instant) -> Vec<Command<K>> {
         let Self { settings, phase: Phase::Leaving(leaving), members, .. } = self else { return Vec::new() };
-        if now >= leaving.since + settings.grace_period {
+        if now >= leaving.told_at + settings.grace_period {
             leaving.cut_short = leaving.cut_short.or(Some(CutShort::GracePeriodOver));
         }
         if leaving.stop == Task::Done {
@@ -190,7 +215,7 @@ impl Leaving {
             return;
         }
         let requests_done = self.requests.drive(Command::FinishRequests, commands);
-        if !requests_done && now < self.since + settings.release_after() {
+        if !requests_done && now < self.told_at + settings.release_after() {
             return;
         }
         if settings.releases {

@@ -25,6 +25,8 @@ pub(super) enum Phase {
     /// nginx does not serve yet.
     Waiting,
     Joined,
+    /// The process is to leave, and others do not know of it yet; since then.
+    Noticed(Instant),
     Leaving(Leaving),
     Ended,
 }
@@ -63,13 +65,19 @@ impl<K: Clone + Ord> Membership<K> {
             Event::Attached(name, outcome) => self.attached(&name, outcome, now, jitter),
             Event::Detached(name, outcome) => self.detached(&name, outcome, now, jitter),
             Event::Released(name, outcome) => self.released(&name, outcome, now, jitter),
-            Event::Leave | Event::Abort | Event::RequestsDone | Event::CleanedUp | Event::Stopped => {
+            Event::Leave
+            | Event::Hurry
+            | Event::Abort
+            | Event::RequestsDone
+            | Event::CleanedUp
+            | Event::Stopped => {
                 self.leaving_event(&event, now);
             }
             Event::Serving | Event::Woken => {}
         }
+        self.end_notice(now);
         let commands = match self.phase {
-            Phase::Joined => self.stay(now),
+            Phase::Joined | Phase::Noticed(_) => self.stay(now),
             Phase::Leaving(_) => self.leave(now),
             Phase::Waiting | Phase::Ended => Vec::new(),
         };
@@ -81,6 +89,11 @@ impl<K: Clone + Ord> Membership<K> {
     /// When to give [`Event::Woken`], unless another event comes before.
     pub fn wake_at(&self) -> Option<Instant> {
         self.wake_at
+    }
+
+    /// Whether the process is to be attached.
+    fn stays(&self) -> bool {
+        matches!(self.phase, Phase::Joined | Phase::Noticed(_))
     }
 
     /// What is due while the process serves.
@@ -113,7 +126,7 @@ impl<K: Clone + Ord> Membership<K> {
 
     fn listed(&mut self, listed: Result<Vec<K>, String>, now: Instant, jitter: Jitter) {
         self.list.is_under_way = false;
-        if !matches!(self.phase, Phase::Joined) {
+        if !self.stays() {
             return;
         }
         match listed {
@@ -140,7 +153,7 @@ impl<K: Clone + Ord> Membership<K> {
     }
 
     fn observed(&mut self, name: &K, outcome: Result<Standing, String>, now: Instant, jitter: Jitter) {
-        let leaves = !matches!(self.phase, Phase::Joined);
+        let leaves = !self.stays();
         let Some(member) = self.members.get_mut(name) else { return };
         if member.call != Some(Call::Observing) {
             return;
@@ -180,7 +193,7 @@ impl<K: Clone + Ord> Membership<K> {
     }
 
     fn attached(&mut self, name: &K, outcome: Result<(), Failure>, now: Instant, jitter: Jitter) {
-        let leaves = !matches!(self.phase, Phase::Joined);
+        let leaves = !self.stays();
         let Some(member) = self.members.get_mut(name) else { return };
         let Some(Call::Attaching { first, lost }) = member.call else { return };
         match outcome {
@@ -239,7 +252,10 @@ impl<K: Clone + Ord> Membership<K> {
         let settings = &self.settings;
         let mut times = Vec::new();
         match &self.phase {
-            Phase::Joined => {
+            Phase::Joined | Phase::Noticed(_) => {
+                if let Phase::Noticed(since) = self.phase {
+                    times.push(Some(since + settings.notice()));
+                }
                 times.push(self.list.due);
                 times.push(self.list.retry.since.map(|since| since + settings.resync_period));
                 for member in self.members.values().filter(|member| member.listed) {

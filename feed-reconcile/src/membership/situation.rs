@@ -87,6 +87,8 @@ pub enum Problem<K> {
     },
     /// A balancer cannot be left; with the reason.
     Stuck(K, String),
+    /// The process is to leave, and serves as before until others know of it.
+    Noticed,
     /// The process leaves.
     Leaving,
 }
@@ -95,7 +97,11 @@ impl<K> Problem<K> {
     /// Whether requests should go elsewhere.
     pub fn takes_readiness(&self) -> bool {
         match self {
-            Self::ListOutdated(_) | Self::Unseen(..) | Self::Outdated(..) | Self::Stuck(..) => false,
+            Self::ListOutdated(_)
+            | Self::Unseen(..)
+            | Self::Outdated(..)
+            | Self::Stuck(..)
+            | Self::Noticed => false,
             Self::TooFew { is_ready, .. } => !is_ready,
             Self::Waiting | Self::Searching(_) | Self::Settling(..) | Self::Overdue(..) | Self::Leaving => {
                 true
@@ -105,7 +111,10 @@ impl<K> Problem<K> {
 
     /// Whether somebody should look.
     pub fn is_unhealthy(&self) -> bool {
-        !matches!(self, Self::Waiting | Self::Searching(_) | Self::Settling(..) | Self::Leaving)
+        !matches!(
+            self,
+            Self::Waiting | Self::Searching(_) | Self::Settling(..) | Self::Noticed | Self::Leaving
+        )
     }
 
     /// Whether it belongs to the life of every process, so that there is no need to say it.
@@ -131,6 +140,9 @@ impl<K: fmt::Display> fmt::Display for Problem<K> {
                 write!(f, "attached to {attached} load balancers where {expected} are expected")
             }
             Self::Stuck(name, why) => write!(f, "{name} cannot be left: {why}"),
+            Self::Noticed => {
+                f.write_str("this process is to end, and serves as before until others know of it")
+            }
             Self::Leaving => f.write_str("this process is about to end"),
         }
     }
@@ -167,13 +179,10 @@ impl<K: Clone + Ord> Membership<K> {
     fn problems(&self, now: Instant) -> Vec<Problem<K>> {
         match self.phase {
             Phase::Waiting => vec![Problem::Waiting],
-            Phase::Joined if self.list.is_known => self.problems_of_staying(now),
-            Phase::Joined => {
-                let lasting = self.list.retry.is_lasting(self.settings.resync_period, now);
-                let why = self.list.retry.why.clone();
-                let outdated = why.clone().filter(|_| lasting).map(Problem::ListOutdated);
-                std::iter::once(Problem::Searching(why)).chain(outdated).collect()
+            Phase::Noticed(_) => {
+                std::iter::once(Problem::Noticed).chain(self.problems_of_being_attached(now)).collect()
             }
+            Phase::Joined => self.problems_of_being_attached(now),
             Phase::Leaving(_) | Phase::Ended => {
                 let stuck = |(name, member): (&K, &Member)| {
                     let why = member.retry.why.clone().filter(|_| member.may_be_attached());
@@ -182,6 +191,16 @@ impl<K: Clone + Ord> Membership<K> {
                 std::iter::once(Problem::Leaving).chain(self.members.iter().filter_map(stuck)).collect()
             }
         }
+    }
+
+    fn problems_of_being_attached(&self, now: Instant) -> Vec<Problem<K>> {
+        if self.list.is_known {
+            return self.problems_of_staying(now);
+        }
+        let lasting = self.list.retry.is_lasting(self.settings.resync_period, now);
+        let why = self.list.retry.why.clone();
+        let outdated = why.clone().filter(|_| lasting).map(Problem::ListOutdated);
+        std::iter::once(Problem::Searching(why)).chain(outdated).collect()
     }
 
     fn problems_of_staying(&self, now: Instant) -> Vec<Problem<K>> {

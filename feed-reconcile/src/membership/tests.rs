@@ -15,10 +15,12 @@ fn settings() -> Settings {
         resync_period: seconds(60),
         ready_timeout: seconds(300),
         drain_delay: seconds(60),
+        notice: seconds(0),
         grace_period: seconds(300),
         expected: 0,
         fewer_are_ready: false,
         releases: false,
+        taken_over: false,
     }
 }
 
@@ -487,6 +489,75 @@ fn one_that_is_left_late_is_drained_as_well() {
     world.run(seconds(200));
     assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
     assert!(world.at("finish requests") - world.at("detach a") >= seconds(60));
+}
+
+/// Others decide who gets requests: they learn of the end on their own.
+fn unasked() -> World {
+    let mut world = World::new(Settings { notice: seconds(15), drain_delay: seconds(0), ..settings() }, &[]);
+    world.event(Event::Serving);
+    world.run(seconds(10));
+    world.trace.clear();
+    world
+}
+
+#[test]
+fn others_get_time_to_learn_of_the_end() {
+    let mut world = unasked();
+    world.requests_take = seconds(3);
+    world.event(Event::Leave);
+    world.run(seconds(14));
+    assert_eq!(world.problems(), ["this process is to end, and serves as before until others know of it"]);
+    assert!(world.is_ready() && world.is_healthy());
+    world.run(seconds(2));
+    assert!(!world.is_ready() && world.is_healthy());
+    world.run(seconds(10));
+    insta::assert_snapshot!(world.trace(), @"
+    25 finish requests
+    28 clean up
+    28 stop
+    28 end [] None
+    ");
+}
+
+#[test]
+fn a_notice_is_cut_short_by_a_hurry_and_by_an_abort() {
+    for (event, cut_short) in [(Event::Hurry, None), (Event::Abort, Some(CutShort::Aborted))] {
+        let mut world = unasked();
+        world.event(Event::Leave);
+        world.run(seconds(5));
+        world.event(event);
+        assert!(!world.is_ready());
+        world.run(seconds(0));
+        assert_eq!(world.end(), End { left_behind: vec![], cut_short });
+    }
+}
+
+#[test]
+fn a_notice_leaves_half_the_grace_period_for_the_requests() {
+    let settings = Settings { notice: seconds(15), grace_period: seconds(10), ..settings() };
+    let mut world = World::new(settings, &[]);
+    world.event(Event::Serving);
+    world.requests_take = seconds(4);
+    world.event(Event::Leave);
+    world.run(seconds(20));
+    insta::assert_snapshot!(world.trace(), @"
+    0 list
+    5 finish requests
+    9 clean up
+    9 stop
+    9 end [] None
+    ");
+}
+
+#[test]
+fn there_is_a_notice_where_nginx_may_serve_from_before() {
+    for taken_over in [false, true] {
+        let mut world = World::new(Settings { notice: seconds(15), taken_over, ..settings() }, &[]);
+        let begun = world.now;
+        world.event(Event::Leave);
+        world.run(seconds(100));
+        assert_eq!(world.at("stop") - begun, seconds(if taken_over { 15 } else { 0 }));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use feed_reconcile::apply::Running;
 use feed_reconcile::membership::Settings;
 
 use crate::config::{AwsBalancers, Config, Frontend, Joining};
@@ -15,7 +16,7 @@ use crate::runtime::metrics::Metrics;
 /// The name that operators know it by.
 pub(super) fn kind(frontend: &Frontend) -> &'static str {
     match frontend {
-        Frontend::None => "none",
+        Frontend::None(_) => "none",
         Frontend::Static(_) => "static",
         Frontend::Aws(balancers) => match balancers.balancers {
             AwsBalancers::Elb(_) => "elb",
@@ -30,7 +31,7 @@ pub(super) fn kind(frontend: &Frontend) -> &'static str {
 /// The frontend, which counts its calls where it makes any.
 pub(super) async fn open(config: &Config, metrics: &mut Metrics) -> Box<dyn frontend::Frontend> {
     match &config.frontend {
-        Frontend::None => Box::new(Fixed::default()),
+        Frontend::None(_) => Box::new(Fixed::default()),
         Frontend::Static(balancers) => Box::new(Fixed { endpoints: balancers.endpoints.clone() }),
         Frontend::Aws(balancers) => frontend::aws::open(balancers, &AwsCalls::register(metrics)).await,
         Frontend::Merlin(merlin) => Box::new(Merlin::new(merlin, config.nginx.status_port())),
@@ -38,7 +39,8 @@ pub(super) async fn open(config: &Config, metrics: &mut Metrics) -> Box<dyn fron
     }
 }
 
-pub(super) fn settings(config: &Config) -> Settings {
+/// What the machine has to know, where nginx ran like that when the process began.
+pub(super) fn settings(config: &Config, found: Running) -> Settings {
     /// Of those that are neither joined nor left.
     const NOTHING: Joining = Joining {
         resync_period: Duration::from_hours(1),
@@ -51,10 +53,12 @@ pub(super) fn settings(config: &Config) -> Settings {
         resync_period: joining.resync_period,
         ready_timeout: joining.ready_timeout,
         drain_delay: joining.drain_delay,
+        notice: config.frontend.notice(),
         grace_period: config.shutdown_grace_period,
         expected: joining.expected,
         fewer_are_ready: matches!(&config.frontend, Frontend::Aws(aws) if matches!(aws.balancers, AwsBalancers::Alb(_))),
         // IPVS keeps an entry of weight 0 until it is removed.
         releases: matches!(config.frontend, Frontend::Merlin(_) | Frontend::Gorb(_)),
+        taken_over: found != Running::No,
     }
 }

@@ -144,7 +144,7 @@ async fn requests_are_finished_before_nginx_and_nginx_before_the_process() {
     feed.ready().await;
     let (answer, mut stream) = feed.slow_request(&backend).await;
 
-    run.trigger.drain();
+    run.trigger.hurry();
     feed.until("/readiness", "this process is about to end").await;
     let health = get(feed.place.status_port, "localhost", "/health").await.unwrap();
     assert!(health.starts_with("HTTP/1.1 200 "), "nginx goes on answering: {health}");
@@ -158,15 +158,70 @@ async fn requests_are_finished_before_nginx_and_nginx_before_the_process() {
 }
 
 #[tokio::test]
+async fn everything_is_served_until_others_may_know_of_the_end() {
+    let feed = Feed::new("--drain-delay=3s");
+    let mut run = feed.run();
+    feed.ready().await;
+    let told_at = tokio::time::Instant::now();
+    run.trigger.drain();
+    let backend = feed.slow_backend().await;
+    feed.until("/metrics", "feed_ingress_configuration_generation 2").await;
+    let (answer, mut stream) = feed.slow_request(&backend).await;
+    assert!(feed.ask("/readiness").await.contains("200 OK"));
+    assert!(feed.ask("/health").await.contains("200 OK"));
+    feed.until("/readiness", "about to end").await;
+    assert!(told_at.elapsed() >= Duration::from_secs(3));
+    stream.write_all(ANSWER).await.unwrap();
+    assert!(answer.await.unwrap().ends_with("done"));
+    assert_eq!(run.end().await, Ok(()));
+    assert_eq!(feed.place.master(), None);
+}
+
+#[tokio::test]
+async fn an_nginx_that_is_silent_for_a_moment_is_asked_again() {
+    let feed = Feed::new("");
+    let backend = feed.slow_backend().await;
+    let mut run = feed.run();
+    feed.ready().await;
+    let (answer, mut stream) = feed.slow_request(&backend).await;
+    let workers = process::accepting_workers(feed.place.master().unwrap());
+    let signal_all = |signal| workers.iter().for_each(|worker| kill(*worker, signal).unwrap());
+    signal_all(Signal::SIGSTOP);
+    run.trigger.hurry();
+    feed.until("/readiness", "about to end").await;
+    // Longer than an answer may take.
+    let stopped_for = Duration::from_millis(1500);
+    assert!(timeout(stopped_for, &mut run.ended).await.is_err(), "a request is under way");
+    assert!(feed.place.master().is_some());
+    signal_all(Signal::SIGCONT);
+    stream.write_all(ANSWER).await.unwrap();
+    assert!(answer.await.unwrap().ends_with("done"));
+    assert_eq!(run.end().await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_nginx_that_dies_while_its_requests_are_waited_for_is_not_waited_for() {
+    let feed = Feed::new("");
+    let backend = feed.slow_backend().await;
+    let mut run = feed.run();
+    feed.ready().await;
+    let (_answer, _stream) = feed.slow_request(&backend).await;
+    run.trigger.hurry();
+    feed.until("/readiness", "about to end").await;
+    kill(feed.place.master().unwrap(), Signal::SIGTERM).unwrap();
+    assert_eq!(run.end().await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_everything_at_once() {
     let feed = Feed::new("");
     let backend = feed.slow_backend().await;
     let mut run = feed.run();
     feed.ready().await;
     let (_answer, _stream) = feed.slow_request(&backend).await;
-    run.trigger.drain();
+    run.trigger.hurry();
     feed.until("/readiness", "about to end").await;
-    assert_eq!(run.trigger.next(), Phase::Aborting);
+    assert_eq!(run.trigger.next(Phase::Draining), Phase::Aborting);
     assert_eq!(run.end().await, Err("ended by a second signal, before nginx had finished".into()));
     assert_eq!(feed.place.master(), None);
 }
@@ -178,7 +233,7 @@ async fn the_grace_period_bounds_the_end() {
     let mut run = feed.run();
     feed.ready().await;
     let (_answer, _stream) = feed.slow_request(&backend).await;
-    run.trigger.drain();
+    run.trigger.hurry();
     let expected = "nginx had not finished within 200ms (--shutdown-grace-period)";
     assert_eq!(run.end().await, Err(expected.into()));
     assert_eq!(feed.place.master(), None);
@@ -200,7 +255,7 @@ async fn a_lost_worker_does_not_hold_the_end_up() {
     eventually("another worker", || process::accepting_workers(master).iter().any(|other| *other != worker))
         .await;
     feed.ready().await;
-    run.trigger.drain();
+    run.trigger.hurry();
     assert_eq!(run.end().await, Ok(()));
 }
 
@@ -227,7 +282,7 @@ async fn a_neighbour_is_told_when_it_may_stop_and_is_not_stopped() {
     feed.until("/status", "\"mode\": \"sidecar\"").await;
 
     let (answer, mut stream) = feed.slow_request(&backend).await;
-    run.trigger.drain();
+    run.trigger.hurry();
     feed.until("/readiness", "about to end").await;
     assert!(!drained.exists(), "a request is under way");
     stream.write_all(ANSWER).await.unwrap();

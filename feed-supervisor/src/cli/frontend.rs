@@ -49,18 +49,24 @@ pub(super) struct StaticArgs {
     external_hostname: Option<Endpoint>,
     #[command(flatten)]
     lease: LeaseArgs,
+    #[command(flatten)]
+    drain: DrainArgs,
 }
 
 impl StaticArgs {
     pub(super) fn resolve(self, around: Surroundings<'_>) -> Result<Frontend, UsageError> {
-        let Self { internal_hostname, external_hostname, lease } = self;
+        let Self { internal_hostname, external_hostname, lease, drain } = self;
         let internal = internal_hostname.map(|endpoint| (Scheme::Internal, endpoint));
         let external = external_hostname.map(|endpoint| (Scheme::InternetFacing, endpoint));
         let endpoints: BTreeSet<_> = internal.into_iter().chain(external).collect();
         if endpoints.is_empty() {
             return Err(UsageError::MissingHostname);
         }
-        Ok(Frontend::Static(StaticFrontend { endpoints, lease: around.lease(lease)? }))
+        Ok(Frontend::Static(StaticFrontend {
+            endpoints,
+            notice: drain.notice(),
+            lease: around.lease(lease)?,
+        }))
     }
 }
 
@@ -72,10 +78,44 @@ pub(super) struct ResyncArgs {
     frontend_resync_period: Duration,
 }
 
+/// How long requests may still come once the end has begun, where nothing else is said.
+#[derive(Clone, Copy, Debug)]
+enum DrainDelay {
+    /// Others decide where requests go, and learn of our end on their own.
+    Unasked,
+    /// Load balancers are asked whether they still send any.
+    Asked,
+    /// Network load balancers go on for a minute or two after a deregistration, whatever they say.
+    Network,
+}
+
+impl DrainDelay {
+    fn default(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Unasked => 15,
+            Self::Asked => 60,
+            Self::Network => 120,
+        })
+    }
+}
+
 #[derive(clap::Args)]
-#[command(next_help_heading = "Load balancers that are joined and left")]
+#[command(next_help_heading = "Leaving")]
 pub(super) struct DrainArgs {
-    /// How long a load balancer that was left may go on sending requests.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = value::delay)]
-    drain_delay: Duration,
+    /// How long requests may still come: for none and static after SIGTERM, with everything served as before (at most half
+    /// of --shutdown-grace-period; SIGINT does without); otherwise after load balancers were left [default: 15s for none
+    /// and static, 60s for elb and gorb, 120s for nlb]
+    #[arg(long, value_name = "DURATION", value_parser = value::delay)]
+    drain_delay: Option<Duration>,
+}
+
+impl DrainArgs {
+    /// For `none`.
+    pub(super) fn notice(&self) -> Duration {
+        self.delay(DrainDelay::Unasked)
+    }
+
+    fn delay(&self, of: DrainDelay) -> Duration {
+        self.drain_delay.unwrap_or_else(|| of.default())
+    }
 }

@@ -150,6 +150,10 @@ const RESYNC_FLAGS: &[Row] = &[("frontend-resync-period", "71s", "resync_period:
 /// How load balancers are left, where it is not said in another way.
 const DRAIN_FLAGS: &[Row] = &[("drain-delay", "72s", "drain_delay: 72s")];
 
+/// How the end is waited for, where there is no load balancer to leave.
+const NONE_FLAGS: &[Row] = &[("drain-delay", "72s", "frontend: None(72s)")];
+const NOTICE_FLAGS: &[Row] = &[("drain-delay", "72s", "notice: 72s")];
+
 /// What AWS's load balancers have in common.
 const AWS_FLAGS: &[Row] = &[
     ("region", "us-east-2", r#"region: "us-east-2""#),
@@ -195,8 +199,8 @@ const GORB_FLAGS: &[Row] = &[
 type FrontendRow = (&'static str, &'static [&'static str], &'static [&'static [Row]]);
 
 const FRONTENDS: &[FrontendRow] = &[
-    (NONE, &[], &[]),
-    (STATIC, &["internal-hostname"], &[STATIC_FLAGS, LEASE_FLAGS]),
+    (NONE, &[], &[NONE_FLAGS]),
+    (STATIC, &["internal-hostname"], &[STATIC_FLAGS, LEASE_FLAGS, NOTICE_FLAGS]),
     (ELB, &["elb-frontend-tag-value"], &[ELB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
     (NLB, &["nlb-frontend-tag-value"], &[NLB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
     (ALB, &["alb-target-group-names"], &[ALB_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
@@ -345,6 +349,7 @@ fn leaving_may_take_longer_than_load_balancers_send_requests() {
         (NONE.to_owned(), 300),
         (ELB.to_owned(), 300),
         (ALB.to_owned(), 360),
+        (format!("{NONE} --drain-delay=5m"), 360),
         (format!("{ELB} --drain-delay=0s"), 300),
         (format!("{ELB} --drain-delay=10m"), 660),
         (format!("{ALB} --shutdown-grace-period=10s"), 10),

@@ -13,8 +13,8 @@ use crate::runtime::settings::LeaseConfig;
 /// Through what the clients come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frontend {
-    /// Nothing that we know of.
-    None,
+    /// Nothing that we know of; with the time that those who send requests may take to learn of our end.
+    None(Duration),
     /// Load balancers that others look after.
     Static(StaticFrontend),
     /// Load balancers of AWS.
@@ -29,17 +29,26 @@ impl Frontend {
     /// Which of several replicas writes Ingress status, if it is written.
     pub fn lease(&self) -> Option<&LeaseConfig> {
         match self {
-            Self::None | Self::Gorb(_) => None,
+            Self::None(_) | Self::Gorb(_) => None,
             Self::Static(balancers) => Some(&balancers.lease),
             Self::Aws(balancers) => Some(&balancers.lease),
             Self::Merlin(merlin) => Some(&merlin.lease),
         }
     }
 
+    /// How long those who send requests may take to learn of our end, where we cannot tell them.
+    pub fn notice(&self) -> Duration {
+        match self {
+            Self::None(notice) => *notice,
+            Self::Static(balancers) => balancers.notice,
+            Self::Aws(_) | Self::Merlin(_) | Self::Gorb(_) => Duration::ZERO,
+        }
+    }
+
     /// How its load balancers are joined and left, if they are.
     pub fn joining(&self) -> Option<&Joining> {
         match self {
-            Self::None | Self::Static(_) => None,
+            Self::None(_) | Self::Static(_) => None,
             Self::Aws(balancers) => Some(&balancers.joining),
             Self::Merlin(merlin) => Some(&merlin.joining),
             Self::Gorb(gorb) => Some(&gorb.joining),
@@ -52,6 +61,8 @@ impl Frontend {
 pub struct StaticFrontend {
     /// Their names or addresses, with the `sky.uk/frontend-scheme` of the Ingresses that they serve; at least one.
     pub endpoints: BTreeSet<(Scheme, Endpoint)>,
+    /// How long they may take to learn of our end.
+    pub notice: Duration,
     /// Which of several replicas writes.
     pub lease: LeaseConfig,
 }

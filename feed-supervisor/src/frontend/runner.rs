@@ -102,8 +102,8 @@ impl<'a> Runner<'a> {
         mut shutdown: Shutdown,
     ) -> Left<S::Error> {
         let mut calls = Calls { running: FuturesUnordered::new(), handles: BTreeMap::new() };
-        let mut cut_short = shutdown.clone();
-        let (mut joined, mut left, mut aborted) = (false, false, false);
+        let (mut hurry, mut cut_short) = (shutdown.clone(), shutdown.clone());
+        let (mut joined, mut left, mut hurried, mut aborted) = (false, false, false, false);
         let mut stopped = Ok(());
         loop {
             let wake_at = self.machine.wake_at().map(Instant::from_std);
@@ -127,6 +127,10 @@ impl<'a> Runner<'a> {
                 () = shutdown.draining(), if !left => {
                     left = true;
                     Event::Leave
+                }
+                () = hurry.hurrying(), if left && !hurried => {
+                    hurried = true;
+                    Event::Hurry
                 }
                 () = cut_short.aborting(), if left && !aborted => {
                     aborted = true;

@@ -1,5 +1,6 @@
 //! The end: requests are finished first, then nginx.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -7,7 +8,8 @@ use tracing::{info, warn};
 
 use super::executor::{Mode, Nginx};
 use super::files::FilesError;
-use super::master::MasterError;
+use super::master::{Master, MasterError};
+use super::process;
 use crate::metrics::StubStatus;
 
 /// How often is looked whether requests are still under way.
@@ -62,7 +64,11 @@ impl Nginx {
             (Mode::Child(_), None) => self.end_leftover_workers().await,
             (Mode::Child(_), Some(master)) => {
                 info!("Telling nginx to finish.");
-                master.quit()?;
+                if let Err(error) = master.quit()
+                    && !error.is_gone()
+                {
+                    return Err(error.into());
+                }
                 let how = master.gone().await;
                 info!(%how, "nginx has finished.");
             }
@@ -83,38 +89,79 @@ impl Nginx {
         Ok(())
     }
 
-    /// Waits until nginx handles no request but ours.
+    /// Waits until nginx handles no request but ours, or is gone.
     ///
-    /// A quitting nginx finishes its requests as well, it only takes no new ones. So nothing is waited for here where there
-    /// is no end to it: a worker that was killed has left its requests in nginx's counters for ever; and load balancers that
-    /// pass connections on, rather than requests, leave clients the connections that they have.
+    /// Some waits have no end: a worker that was killed has left its requests in nginx's counters for ever; and load
+    /// balancers that pass connections on, rather than requests, leave clients the connections that they have. A child need
+    /// not be waited for then: a quitting nginx finishes its requests as well, it only takes no new ones. A neighbour is
+    /// told to replace its workers, which makes the old ones tell clients to leave, and end with their last request.
     pub async fn requests_done(&self) {
+        let Some(master) = self.master() else { return };
+        tokio::select! {
+            () = self.idle(&master) => {}
+            how = master.gone() => warn!(%how, "nginx has ended before it was told to."),
+        }
+    }
+
+    async fn idle(&self, master: &Master) {
         let mut held = HeldConnections::default();
-        while let Some(master) = self.master() {
-            if self.follower.has_lost_a_worker(master.pid()) {
-                warn!(
-                    "nginx has lost a worker, so its count of requests is not right; not waiting for them."
-                );
-                return;
-            }
-            match self.status.stub_status().await {
+        let mut is_silent = false;
+        loop {
+            let lost_a_worker = self.follower.has_lost_a_worker(master.pid());
+            let why = match self.status.stub_status().await {
+                _ if lost_a_worker => "nginx has lost a worker, so its count of requests is not right.",
                 Ok(status) if status.reading + status.writing <= 1 => return,
                 Ok(status) if held.are_busy(&status, Instant::now()) => {
+                    "Clients go on sending requests on connections that they have."
+                }
+                Ok(_) => {
+                    sleep(POLL).await;
+                    continue;
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut is_silent, true) {
+                        warn!(%error, "It is not known whether requests are under way: asking again.");
+                    }
+                    sleep(POLL).await;
+                    continue;
+                }
+            };
+            match self.mode {
+                Mode::Child(_) => {
                     info!(
-                        "Clients go on sending requests on connections that they have: nginx will tell them to leave."
+                        "{why} nginx finishes its requests when it is told to quit, and has clients connect anew."
                     );
                     return;
                 }
-                Ok(_) => sleep(POLL).await,
-                Err(error) => {
-                    warn!(%error, "Not waiting for requests.");
-                    return;
+                Mode::Sidecar => {
+                    info!("{why} Telling nginx to replace its workers, which has clients connect anew.");
+                    self.replace_workers(master).await;
+                    if lost_a_worker {
+                        return;
+                    }
                 }
             }
         }
     }
 
-    fn master(&self) -> Option<std::sync::Arc<super::master::Master>> {
+    /// Has nginx replace its workers, and waits until those of now have ended: each with its last request.
+    async fn replace_workers(&self, master: &Master) {
+        let old = process::accepting_workers(master.pid());
+        if let Err(error) = master.reload() {
+            warn!(%error, "nginx's workers cannot be replaced.");
+            return sleep(PATIENCE).await;
+        }
+        let refused_at = Instant::now() + self.confirm_timeout;
+        while old.iter().any(|worker| process::process(*worker).is_some()) {
+            if Instant::now() >= refused_at && old.iter().any(|worker| process::accepts(*worker)) {
+                warn!("nginx does not replace its workers.");
+                return;
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    fn master(&self) -> Option<Arc<Master>> {
         self.known.borrow().master.clone()
     }
 }

@@ -53,6 +53,16 @@ pub enum MasterError {
     Output(#[source] io::Error),
 }
 
+impl MasterError {
+    /// Whether there is no such process any more.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Watch { source, .. } | Self::Signal { source, .. } => is_gone(source),
+            Self::Start { .. } | Self::Output(_) => false,
+        }
+    }
+}
+
 /// A running nginx master.
 #[derive(Debug)]
 pub struct Master {
@@ -111,7 +121,7 @@ impl Master {
         let Some(pid) = read_pid(pid_file) else { return Ok(None) };
         let master = match Self::watch(pid, None) {
             Ok(master) => master,
-            Err(MasterError::Watch { source, .. }) if is_gone(&source) => return Ok(None),
+            Err(error) if error.is_gone() => return Ok(None),
             Err(error) => return Err(error),
         };
         // Looked at only now that it is held: from here on the id cannot become another process's unnoticed.

@@ -1,4 +1,6 @@
 //! The end of the process: the first signal drains, the second aborts.
+//!
+//! Kubernetes sends SIGTERM before others know that the process ends; somebody at a terminal sends SIGINT, and waits.
 
 use std::io;
 
@@ -14,6 +16,8 @@ pub enum Phase {
     Running,
     /// The process is to leave gracefully.
     Draining,
+    /// The same, without a pause in which others may learn of it.
+    Hurrying,
     /// The process is to end at once.
     Aborting,
 }
@@ -32,7 +36,7 @@ pub fn channel() -> (Trigger, Shutdown) {
     (Trigger(sender), Shutdown(receiver))
 }
 
-/// An end that SIGTERM and SIGINT make come: the first of them drains, any further one aborts.
+/// An end that SIGTERM and SIGINT make come: the first of them drains, SIGINT in a hurry; any further one aborts.
 ///
 /// # Errors
 ///
@@ -44,11 +48,11 @@ pub fn on_signals() -> io::Result<(Trigger, Shutdown)> {
     let signalled = trigger.clone();
     tokio::spawn(async move {
         loop {
-            let name = tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
+            let (name, first) = tokio::select! {
+                _ = terminate.recv() => ("SIGTERM", Phase::Draining),
+                _ = interrupt.recv() => ("SIGINT", Phase::Hurrying),
             };
-            if signalled.next() == Phase::Aborting {
+            if signalled.next(first) == Phase::Aborting {
                 warn!(signal = name, "Aborting.");
             } else {
                 info!(signal = name, "Draining; a second signal aborts.");
@@ -59,17 +63,19 @@ pub fn on_signals() -> io::Result<(Trigger, Shutdown)> {
 }
 
 impl Trigger {
-    /// Goes one phase further, and returns the phase reached.
-    pub fn next(&self) -> Phase {
-        self.advance(|phase| match phase {
-            Phase::Running => Phase::Draining,
-            Phase::Draining | Phase::Aborting => Phase::Aborting,
-        })
+    /// Takes a signal in: the first asks for that phase, any further one aborts. Returns the phase reached.
+    pub fn next(&self, first: Phase) -> Phase {
+        self.advance(|phase| if phase == Phase::Running { first } else { Phase::Aborting })
     }
 
     /// Drains, unless that or more was asked for already.
     pub fn drain(&self) {
         self.advance(|phase| phase.max(Phase::Draining));
+    }
+
+    /// Drains in a hurry, unless that or more was asked for already.
+    pub fn hurry(&self) {
+        self.advance(|phase| phase.max(Phase::Hurrying));
     }
 
     /// Aborts.
@@ -92,6 +98,11 @@ impl Shutdown {
     /// Waits until the process is to drain, or to abort.
     pub async fn draining(&mut self) {
         self.reached(Phase::Draining).await;
+    }
+
+    /// Waits until the process is to drain in a hurry, or to abort.
+    pub async fn hurrying(&mut self) {
+        self.reached(Phase::Hurrying).await;
     }
 
     /// Waits until the process is to abort.

@@ -1,6 +1,6 @@
 //! SIGKILL for nginx's master, a worker, or feed-ingress itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feed_tests::{Load, NginxBinary, Request, eventually, parent_of};
 use nix::sys::signal::Signal;
@@ -138,11 +138,16 @@ async fn a_feed_whose_nginx_died_with_it_starts_another() {
 async fn a_term_signal_ends_both_after_the_requests_in_flight() {
     for nginx in NginxBinary::all() {
         let world = World::start().await;
-        let mut feed = serving_a(&nginx, &world).ready().await;
+        let mut feed = serving_a(&nginx, &world).flag("--drain-delay", "2s").ready().await;
         let request = Request::get("a.test", "/").header("X-Answer-Hold", "yes");
         let mut connection = request.connect(feed.address()).await.unwrap();
         let begun = connection.begin(&request).await.unwrap();
+        let told_at = Instant::now();
         feed.signal(Signal::SIGTERM);
+        // Others learn late of the end: until then everything is served as before, changes included.
+        feed.write_manifest(FILE, &routes(&world, &[("a.test", "a"), ("b.test", "b")]));
+        feed.wait_served_by("b", "b.test", "/").await;
+        assert_eq!(feed.admin("/readiness").await.unwrap().status, 200);
         eventually("it is not ready any more", async || match feed.admin("/readiness").await {
             Ok(response) if response.status == 503 => Ok(()),
             // It may be quick.
@@ -150,6 +155,7 @@ async fn a_term_signal_ends_both_after_the_requests_in_flight() {
             Ok(response) => Err(response.status),
         })
         .await;
+        assert!(told_at.elapsed() >= Duration::from_secs(2), "the drain delay");
         world.backends["a"].release();
         assert_eq!(connection.finish(begun).await.unwrap().echo().backend, "a");
         drop(connection);

@@ -113,6 +113,6 @@ async fn the_last_version_that_nginx_took_stays_and_an_event_says_so() {
         if described.contains("Quarantined") { Ok(()) } else { Err(described) }
     })
     .await;
-    feed.signal(Signal::SIGTERM);
+    feed.signal(Signal::SIGINT);
     assert!(feed.wait_exit(std::time::Duration::from_secs(20)).await.success());
 }

@@ -107,7 +107,7 @@ async fn a_holder_whose_term_has_ended_writes_nothing() {
     namespace.apply(&ingress("three", namespace.name(), "internal"));
     wait_status(&namespace, "three", r#"[{"ip":"192.0.2.22"}]"#).await;
     // Its end gives up nothing that it does not have.
-    first.signal(Signal::SIGTERM);
+    first.signal(Signal::SIGINT);
     assert!(first.wait_exit(Duration::from_secs(20)).await.success());
     wait_status(&namespace, "one", r#"[{"ip":"192.0.2.22"}]"#).await;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 
-use super::{DrainArgs, ResyncArgs, Surroundings};
+use super::{DrainArgs, DrainDelay, ResyncArgs, Surroundings};
 use crate::cli::{UsageError, value};
 use crate::config::{AwsBalancers, AwsFrontend, Frontend, FrontendTags, Joining};
 use crate::runtime::flags::LeaseArgs;
@@ -82,7 +82,7 @@ impl ElbArgs {
         let joining = Joining {
             resync_period: resync.frontend_resync_period,
             ready_timeout: elb_ready_timeout,
-            drain_delay: drain.drain_delay,
+            drain_delay: drain.delay(DrainDelay::Asked),
             expected: elb_expected_number as usize,
         };
         aws.resolve(AwsBalancers::Elb(tags), joining, lease, around)
@@ -127,7 +127,7 @@ impl NlbArgs {
         let joining = Joining {
             resync_period: resync.frontend_resync_period,
             ready_timeout: nlb_ready_timeout,
-            drain_delay: drain.drain_delay,
+            drain_delay: drain.delay(DrainDelay::Network),
             expected: nlb_expected_number as usize,
         };
         aws.resolve(AwsBalancers::Nlb(tags), joining, lease, around)

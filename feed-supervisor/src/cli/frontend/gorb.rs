@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DrainArgs, ResyncArgs, Surroundings};
+use super::{DrainArgs, DrainDelay, ResyncArgs, Surroundings};
 use crate::cli::{UsageError, value};
 use crate::config::{Frontend, GorbFrontend, GorbHealthCheck, GorbService, Joining, Loopback};
 
@@ -79,7 +79,7 @@ impl GorbArgs {
                 resync_period,
                 // Gorb does not say whether it sends requests, only that it knows us.
                 ready_timeout: resync_period,
-                drain_delay: self.drain.drain_delay,
+                drain_delay: self.drain.delay(DrainDelay::Asked),
                 expected: self.gorb_services_definition.len(),
             },
             services: self.gorb_services_definition,

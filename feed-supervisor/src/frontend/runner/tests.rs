@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::super::Call;
 use super::*;
 use crate::runtime::metrics::{Format, Metrics};
-use crate::runtime::shutdown::{self, Trigger};
+use crate::runtime::shutdown::{self, Phase, Trigger};
 use crate::runtime::source;
 
 /// What happened, with the seconds since the start.
@@ -124,10 +124,12 @@ const SETTINGS: Settings = Settings {
     resync_period: Duration::from_mins(1),
     ready_timeout: Duration::from_mins(5),
     drain_delay: Duration::from_mins(1),
+    notice: Duration::ZERO,
     grace_period: Duration::from_mins(5),
     expected: 1,
     fewer_are_ready: false,
     releases: false,
+    taken_over: false,
 };
 
 /// A process; its clock stands still until everybody waits.
@@ -143,6 +145,10 @@ struct Process {
 
 impl Process {
     fn start(world: World) -> Self {
+        Self::start_with(world, SETTINGS)
+    }
+
+    fn start_with(world: World, settings: Settings) -> Self {
         let (trace, health) = (world.trace.clone(), Health::new());
         let (_, reader) = source::channel(&BTreeSet::new());
         let mut metrics = Metrics::new("feed_ingress");
@@ -150,7 +156,7 @@ impl Process {
         let (serving, serves) = watch::channel(false);
         let (trigger, shutdown) = shutdown::channel();
         let world: &'static World = Box::leak(Box::new(world));
-        let (runner, view) = Runner::new("test", world, SETTINGS, health.clone(), ingress_metrics);
+        let (runner, view) = Runner::new("test", world, settings, health.clone(), ingress_metrics);
         let runner = tokio::spawn(runner.run(world, serves, shutdown));
         Self { trace, health, metrics, view, serving, trigger, runner }
     }
@@ -243,7 +249,7 @@ async fn a_second_signal_ends_what_is_under_way() {
     process.serve(1).await;
     process.trigger.drain();
     sleep(Duration::from_secs(20)).await;
-    process.trigger.next();
+    process.trigger.next(Phase::Draining);
     let left = process.runner.await.unwrap();
     assert_eq!(left.end, End { left_behind: vec![], cut_short: Some(CutShort::Aborted) });
     assert!(process.trace.text().ends_with("finish requests\n21 stop now"), "{}", process.trace.text());
@@ -264,4 +270,21 @@ async fn a_signal_during_the_first_registration_waits_for_it_and_takes_it_back()
     35 clean up
     35 stop
     ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_get_time_to_learn_of_the_end_unless_somebody_is_in_a_hurry() {
+    for (phase, expected) in [(Phase::Draining, 15), (Phase::Hurrying, 0)] {
+        let settings = Settings { notice: Duration::from_secs(15), expected: 0, ..SETTINGS };
+        let process = Process::start_with(World::new(), settings);
+        process.serve(1).await;
+        process.trigger.next(phase);
+        sleep(Duration::from_secs(expected).saturating_sub(Duration::from_secs(1))).await;
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(process.health.not_ready().is_empty(), expected > 0);
+        assert!(process.health.unhealthy().is_empty());
+        process.runner.await.unwrap();
+        let finished = format!("{} detach a", expected + 1);
+        assert!(process.trace.text().contains(&finished), "{}", process.trace.text());
+    }
 }
