@@ -14,6 +14,6 @@ ENTRYPOINT ["/usr/local/bin/feed-dns"]
 FROM nginx:1.30
 COPY --from=build /feed/target/release/feed-ingress /usr/local/bin/feed-ingress
 USER 101:101
-# The base image asks for SIGQUIT, which nginx understands and feed-ingress does not.
+# The base image says SIGQUIT, which drains too; with SIGTERM a second one ends feed-ingress at once.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/feed-ingress"]

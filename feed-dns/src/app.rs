@@ -16,7 +16,8 @@ use feed_supervisor::runtime::health::{Condition, Health};
 use feed_supervisor::runtime::kubernetes::ClientError;
 use feed_supervisor::runtime::metrics::Metrics;
 use feed_supervisor::runtime::push::{PushError, Pusher};
-use feed_supervisor::runtime::shutdown::{self, Shutdown};
+use feed_supervisor::runtime::shutdown::Shutdown;
+use feed_supervisor::runtime::signals::{self, LogFiles};
 use feed_supervisor::runtime::source::manifests::ManifestError;
 use futures::FutureExt;
 use tokio::task::JoinSet;
@@ -75,7 +76,7 @@ const OPEN_AGAIN: Duration = Duration::from_secs(10);
 ///
 /// When it cannot begin, or when a part of it fails that nothing can go on without.
 pub async fn run(config: Config) -> Result<(), AppError> {
-    let (_trigger, shutdown) = shutdown::on_signals().map_err(AppError::Signals)?;
+    let (_trigger, shutdown, asked) = signals::listen(LogFiles::None).map_err(AppError::Signals)?;
     let admin = Admin::bind(config.health_port).await?;
     let health = Health::new();
     let mut metrics = Metrics::new("feed_dns");
@@ -108,7 +109,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let (source, candidate) = cluster.follow(&mut tasks);
     let (leadership, candidacy) = candidate.run();
     let resync_period = config.resync_period;
-    let control = Control { keeper, source, leadership, shutdown, reporter, resync_period };
+    let look_again = asked.look_again;
+    let control = Control { keeper, source, leadership, shutdown, look_again, reporter, resync_period };
     let ended = tokio::select! {
         () = control.run() => Ok(()),
         failed = tasks.failed() => Err(failed),

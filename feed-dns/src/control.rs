@@ -1,9 +1,11 @@
 //! The loop: what happens, and what is done about it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use feed_supervisor::runtime::shutdown::{Phase, Shutdown};
 use feed_supervisor::runtime::source::{SourceReader, SourceState};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{Instrument, info_span};
 
@@ -28,6 +30,8 @@ pub struct Control<Z, L> {
     pub leadership: Leadership,
     /// The end of the process.
     pub shutdown: Shutdown,
+    /// An operator's wish that everything is looked at again.
+    pub look_again: Arc<Notify>,
     /// Where is shown what happens.
     pub reporter: Reporter,
     /// How often everything is looked at though nothing has changed.
@@ -72,6 +76,7 @@ impl<Z: Zone, L: LoadBalancers> Control<Z, L> {
                     let changed_at = oldest.or(state.changed_at);
                     *cluster = Some(SourceState { changed_at, ..state });
                 }
+                () = self.look_again.notified() => schedule.look_again(Instant::now()),
                 () = sleep_until(schedule.wake_at()), if cluster.is_some() => {}
             }
             if let Some(cluster) = cluster {

@@ -53,6 +53,11 @@ impl Schedule {
         self.changed_at = now;
     }
 
+    /// Everything is to be looked at again at once.
+    pub(crate) fn look_again(&mut self, now: Instant) {
+        self.resync_at = now;
+    }
+
     /// Whether everything is to be looked at again, though nothing has changed. Said once a period.
     pub(crate) fn resyncs(&mut self, now: Instant) -> bool {
         let due = now >= self.resync_at;

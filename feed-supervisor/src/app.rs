@@ -41,7 +41,8 @@ use crate::runtime::admin::{AdminError, Pages};
 use crate::runtime::kubernetes::ClientError;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::push::{PushError, Pusher};
-use crate::runtime::shutdown::{self, Shutdown, Trigger};
+use crate::runtime::shutdown::{Shutdown, Trigger};
+use crate::runtime::signals::{self, Asked, LogFiles};
 use crate::runtime::source::freshness::Freshness;
 use crate::runtime::source::manifests::ManifestError;
 use crate::tokens::{Roomy, Tokens};
@@ -99,11 +100,16 @@ pub enum AppError {
 ///
 /// When it cannot begin, when a part of it fails that nothing can go on without, or when it cannot leave in time.
 pub async fn run(config: Config) -> Result<(), AppError> {
-    let (trigger, shutdown) = shutdown::on_signals().map_err(AppError::Signals)?;
-    Box::pin(serve(config, &trigger, shutdown)).await
+    let (trigger, shutdown, asked) = signals::listen(LogFiles::Some).map_err(AppError::Signals)?;
+    Box::pin(serve(config, &trigger, shutdown, asked)).await
 }
 
-async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Result<(), AppError> {
+async fn serve(
+    config: Config,
+    trigger: &Trigger,
+    mut shutdown: Shutdown,
+    asked: Asked,
+) -> Result<(), AppError> {
     let mut prepared = Box::pin(Prepared::new(&config)).await?;
     let frontend = frontends::open(&config, &mut prepared.metrics).await;
     let nginx = Arc::clone(&prepared.nginx);
@@ -113,7 +119,7 @@ async fn serve(config: Config, trigger: &Trigger, mut shutdown: Shutdown) -> Res
     let (runner, view) = Runner::new(kind, &*frontend, settings, health, metrics);
 
     let mut tasks = Tasks::default();
-    let serving = Serving::begin(&config, prepared, view, &mut tasks, &shutdown)?;
+    let serving = Serving::begin(&config, prepared, view, &mut tasks, &shutdown, asked)?;
     let Serving { mut control, mut executor, mut publisher, ready, busy, last_push, lock: _lock } = serving;
     let (finishing, mut is_finishing) = watch::channel(false);
     let server = leave::Ending { nginx: &nginx, busy, finishing };
@@ -190,6 +196,7 @@ impl Serving {
         view: View,
         tasks: &mut Tasks,
         shutdown: &Shutdown,
+        asked: Asked,
     ) -> Result<Self, AppError> {
         let Prepared {
             nginx,
@@ -221,8 +228,8 @@ impl Serving {
             tasks.spawn_endless("what pushes metrics", pusher.run(metrics));
         }
         tasks.spawn("the receiver of nginx's log", logs.run());
-        let reopen = reopen::listen().map_err(AppError::Signals)?;
-        tasks.spawn("the receiver of SIGUSR1", reopen::run(reopen, nginx.known.subscribe()));
+        let reopen = reopen::run(asked.reopen_logs, nginx.known.subscribe());
+        tasks.spawn_endless("what has nginx open its logs again", reopen);
 
         let (computed, computed_events) = mpsc::channel(1);
         let (verdicts, heard) = mpsc::unbounded_channel();
@@ -237,7 +244,8 @@ impl Serving {
             tasks.spawn("the reader of nginx's log of requests", reader);
         }
         let default_pair = default_pair.map(|pair| certificates::follow(pair, config, &health, tasks));
-        let surroundings = Surroundings { nginx: known_options, default_pair, traffic };
+        let look_again = asked.look_again;
+        let surroundings = Surroundings { nginx: known_options, default_pair, traffic, look_again };
         let client = source.client();
         let reader = source.spawn(tasks);
         if let Some(client) = client.clone() {

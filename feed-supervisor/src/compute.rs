@@ -20,9 +20,9 @@ use feed_reconcile::quarantine::Quarantine;
 use feed_reconcile::snapshot::{ClusterSnapshot, Store};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use tracing::info_span;
 
 use self::records::Records;
@@ -142,6 +142,8 @@ pub struct Surroundings {
     pub default_pair: Option<watch::Receiver<DefaultPair>>,
     /// Who counts requests, if they are counted.
     pub traffic: Option<Traffic>,
+    /// An operator's wish that everything is computed again.
+    pub look_again: Arc<Notify>,
 }
 
 /// Keeps what was computed before, so that a change costs no more than what it touches.
@@ -238,7 +240,7 @@ impl Engine {
 }
 
 /// Computes a configuration whenever the cluster's state, what it is computed from beside that, or what nginx thinks of an
-/// Ingress has changed; and every `resync_period` all of it anew. Nothing is computed before the cluster and nginx are known. Who
+/// Ingress has changed; and every `resync_period`, or when an operator wants it, all of it anew. Nothing is computed before the cluster and nginx are known. Who
 /// counts requests is told what is declared before it can be served.
 pub async fn run(
     mut source: SourceReader,
@@ -248,7 +250,7 @@ pub async fn run(
     mut verdicts: mpsc::UnboundedReceiver<Verdict>,
     computed: mpsc::Sender<Computed>,
 ) -> Result<Infallible, ComputeError> {
-    let Surroundings { mut nginx, mut default_pair, traffic } = surroundings;
+    let Surroundings { mut nginx, mut default_pair, traffic, look_again } = surroundings;
     let mut resync = interval_at(Instant::now() + resync_period, resync_period);
     resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut options = known(&mut nginx).await?;
@@ -271,13 +273,21 @@ pub async fn run(
                 engine.renew(options.clone())?;
             }
             () = something_else_to_try(&mut engine, &mut verdicts) => {}
-            _ = resync.tick() => {
+            () = all_of_it(&mut resync, &look_again) => {
                 engine.renew(options.clone())?;
                 engine.quarantine.doubt();
             }
             changed = replaced(default_pair.as_mut()) => changed?,
             () = sleep(rest) => {}
         }
+    }
+}
+
+/// Waits until all of it is to be computed anew.
+async fn all_of_it(resync: &mut Interval, look_again: &Notify) {
+    tokio::select! {
+        _ = resync.tick() => {}
+        () = look_again.notified() => {}
     }
 }
 

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod push;
 pub mod settings;
 pub mod shutdown;
+pub mod signals;
 pub mod source;
 pub mod telemetry;
 

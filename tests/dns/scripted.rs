@@ -4,3 +4,4 @@ mod cost;
 mod faults;
 mod foreign;
 mod guard;
+mod signals;

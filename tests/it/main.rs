@@ -23,6 +23,7 @@ mod operations;
 mod push;
 mod requests;
 mod sidecar;
+mod signals;
 mod spans;
 mod start;
 mod tls;

@@ -31,6 +31,7 @@ struct World {
     metrics: Metrics,
     reporter: Reporter,
     trigger: Trigger,
+    look_again: Arc<Notify>,
     running: JoinHandle<()>,
 }
 
@@ -58,6 +59,7 @@ fn world(records: &[RecordSet]) -> World {
     );
     let (writer, source) = source::channel(&BTreeSet::new());
     let (trigger, shutdown) = shutdown::channel();
+    let look_again = Arc::new(Notify::new());
     let health = Health::new();
     let mut metrics = Metrics::new("feed_dns");
     let reporter =
@@ -68,11 +70,12 @@ fn world(records: &[RecordSet]) -> World {
         source,
         leadership: Leadership::Alone,
         shutdown,
+        look_again: Arc::clone(&look_again),
         reporter: reporter.clone(),
         resync_period: RESYNC,
     };
     let running = tokio::spawn(control.run());
-    World { zone, balancers, writer, health, metrics, reporter, trigger, running }
+    World { zone, balancers, writer, health, metrics, reporter, trigger, look_again, running }
 }
 
 impl World {
@@ -244,6 +247,19 @@ async fn a_missing_load_balancer_is_looked_for_every_minute() {
     assert_eq!(world.after(59_000).await, NONE);
     assert_eq!(world.after(1_000).await, ["00.example.com"]);
     assert_eq!(world.health.unhealthy(), NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_may_have_everything_looked_at_again() {
+    let world = world(&[]);
+    world.look_again.notify_one();
+    assert_eq!(world.after(0).await, NONE, "nothing before the cluster is known");
+    world.cluster(&hosts(0..1));
+    assert_eq!(world.after(0).await, ["list", "00.example.com"]);
+    world.look_again.notify_one();
+    world.look_again.notify_one();
+    assert_eq!(world.after(0).await, ["list"]);
+    assert_eq!(world.after(14 * 60_000).await, NONE);
 }
 
 #[tokio::test(start_paused = true)]

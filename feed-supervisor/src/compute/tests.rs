@@ -27,6 +27,7 @@ struct Running {
     computed: mpsc::Receiver<Computed>,
     options: NginxOptions,
     verdicts: mpsc::UnboundedSender<Verdict>,
+    look_again: Arc<Notify>,
     task: JoinHandle<Result<Infallible, ComputeError>>,
 }
 
@@ -47,9 +48,11 @@ impl Running {
         let (sender, computed) = mpsc::channel(1);
         let recipe = recipe(template);
         let (verdicts, heard) = mpsc::unbounded_channel();
-        let surroundings = Surroundings { nginx: known, default_pair, traffic: None };
+        let look_again = Arc::new(Notify::new());
+        let surroundings =
+            Surroundings { nginx: known, default_pair, traffic: None, look_again: Arc::clone(&look_again) };
         let task = tokio::spawn(run(reader, recipe, surroundings, RESYNC_PERIOD, heard, sender));
-        Self { writer, nginx, computed, options: Place::new().options(), verdicts, task }
+        Self { writer, nginx, computed, options: Place::new().options(), verdicts, look_again, task }
     }
 
     /// An Ingress of that name, without rules, comes.
@@ -134,6 +137,17 @@ async fn everything_is_computed_anew_from_time_to_time() {
     let before = Instant::now();
     let again = running.next().await;
     assert!(before.elapsed() + Duration::from_secs(1) >= RESYNC_PERIOD);
+    assert_eq!((first.rendered, again.changed_at), (again.rendered, None));
+}
+
+#[tokio::test]
+async fn an_operator_may_have_everything_computed_anew() {
+    let mut running = Running::start(None);
+    running.know(false);
+    running.comes("one");
+    let first = running.next().await;
+    running.look_again.notify_one();
+    let again = running.next().await;
     assert_eq!((first.rendered, again.changed_at), (again.rendered, None));
 }
 

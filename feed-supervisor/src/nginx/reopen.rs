@@ -1,21 +1,17 @@
 //! SIGUSR1: nginx opens its log files anew, so that they can be rotated.
 
-use std::io;
+use std::convert::Infallible;
+use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::executor::Known;
 
-/// Listens for SIGUSR1, which would end the process otherwise.
-pub fn listen() -> io::Result<Signal> {
-    signal(SignalKind::user_defined1())
-}
-
-/// Passes every SIGUSR1 on to nginx's master.
-pub async fn run(mut asked: Signal, known: watch::Receiver<Known>) -> Result<(), io::Error> {
-    while asked.recv().await.is_some() {
+/// Has nginx open its log files again whenever that is asked for.
+pub async fn run(asked: Arc<Notify>, known: watch::Receiver<Known>) -> Infallible {
+    loop {
+        asked.notified().await;
         let master = known.borrow().master.clone();
         match master.as_deref().map(|master| (master.pid(), master.reopen_logs())) {
             None => warn!("SIGUSR1: nginx does not run, so there is no log to open anew."),
@@ -23,5 +19,4 @@ pub async fn run(mut asked: Signal, known: watch::Receiver<Known>) -> Result<(),
             Some((_, Err(error))) => warn!(%error, "SIGUSR1: nginx cannot be told to open its logs anew."),
         }
     }
-    Err(io::ErrorKind::BrokenPipe.into())
 }

@@ -1,12 +1,8 @@
-//! The end of the process: the first signal drains, the second aborts.
+//! The end of the process: first it drains, and where it is told to again it aborts. [`signals`](super::signals) make it come.
 //!
 //! Kubernetes sends SIGTERM before others know that the process ends; somebody at a terminal sends SIGINT, and waits.
 
-use std::io;
-
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
 
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,32 +30,6 @@ pub struct Trigger(watch::Sender<Phase>);
 pub fn channel() -> (Trigger, Shutdown) {
     let (sender, receiver) = watch::channel(Phase::Running);
     (Trigger(sender), Shutdown(receiver))
-}
-
-/// An end that SIGTERM and SIGINT make come: the first of them drains, SIGINT in a hurry; any further one aborts.
-///
-/// # Errors
-///
-/// When a signal handler cannot be installed.
-pub fn on_signals() -> io::Result<(Trigger, Shutdown)> {
-    let (trigger, shutdown) = channel();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let signalled = trigger.clone();
-    tokio::spawn(async move {
-        loop {
-            let (name, first) = tokio::select! {
-                _ = terminate.recv() => ("SIGTERM", Phase::Draining),
-                _ = interrupt.recv() => ("SIGINT", Phase::Hurrying),
-            };
-            if signalled.next(first) == Phase::Aborting {
-                warn!(signal = name, "Aborting.");
-            } else {
-                info!(signal = name, "Draining; a second signal aborts.");
-            }
-        }
-    });
-    Ok((trigger, shutdown))
 }
 
 impl Trigger {

@@ -42,13 +42,3 @@ async fn without_a_trigger_the_end_does_not_come() {
     drop(trigger);
     assert!(shutdown.draining().now_or_never().is_none());
 }
-
-#[tokio::test]
-async fn signals_reach_every_clone() {
-    let (_trigger, shutdown) = on_signals().unwrap();
-    let (mut first, mut second) = (shutdown.clone(), shutdown);
-    nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
-    first.draining().await;
-    nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT).unwrap();
-    second.aborting().await;
-}
