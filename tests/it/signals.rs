@@ -10,7 +10,7 @@ use crate::world::{World, manifest, route};
 fn serving(world: &World, nginx: &NginxBinary) -> feed_tests::FeedBuilder {
     let mut objects = world.services();
     objects.push(route("a", "test", "a.test", "a"));
-    Feed::builder(nginx).manifest("all.yaml", &manifest(&objects))
+    Feed::builder(nginx).manifest("all.yaml", &manifest(&objects)).flag("--drain-delay", "0s")
 }
 
 /// Waits until the log has so many lines with that text.
