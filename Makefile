@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-unit test-end-to-end lint doc demo bench clean
+.PHONY: help setup build test test-unit test-end-to-end test-node lint doc demo bench clean
 
 # Where Cargo puts what it builds.
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -34,6 +34,10 @@ test-end-to-end: setup ## Run the real binary against nginx 1.22 and 1.30 and a 
 	tests/control-plane/build || test "$$CI" != true
 	cargo build --workspace --bins --tests
 	FEED_INGRESS_BINARY=$(target)/debug/feed-ingress FEED_DNS_BINARY=$(target)/debug/feed-dns cargo test --workspace --test '*'
+
+test-node: setup ## Apply the manifests on a real Kubernetes node, and restart what they deploy under load (root; 10 minutes, 20 the first time)
+	cargo build --package feed-supervisor --package feed-dns --bins
+	FEED_NODE_TESTS=true FEED_INGRESS_BINARY=$(target)/debug/feed-ingress FEED_DNS_BINARY=$(target)/debug/feed-dns cargo test --package feed-tests --test node -- --nocapture
 
 lint: ## Check the format, clippy's opinion and the documentation
 	@tests/setup build

@@ -3,7 +3,7 @@
 //! From a [snapshot](snapshot::ClusterSnapshot) of cluster objects it computes the [desired state](desired::DesiredState)
 //! with [diagnostics](diagnostic::Diagnostic), and from that [nginx's configuration](nginx::Rendered), Ingress [`status`]
 //! and [DNS records](dns). How a configuration reaches nginx, and who may write to the cluster, are small machines that are told
-//! what happened and answer what to do ([`apply`], [`reload`], [`quarantine`], [`lease`], [`membership`]).
+//! what happened and answer what to do ([`apply`], [`reload`], [`quarantine`], [`lease`], [`membership`], [`events`]).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -33,6 +33,7 @@ pub mod desired;
 pub mod diagnostic;
 mod difference;
 pub mod dns;
+pub mod events;
 #[cfg(test)]
 mod fixture;
 pub mod host;

@@ -25,7 +25,6 @@ use crate::certificates::default_pair::PairError;
 use crate::compute::{self, ComputeError, Surroundings};
 use crate::config::{Config, ReloadConfig};
 use crate::control::{Control, ControlError, Events};
-use crate::events;
 use crate::frontend::runner::{Runner, View};
 use crate::nginx::executor::{Channels, Mode, Nginx, TakeOverError};
 use crate::nginx::files::{FilesError, Lock};
@@ -35,7 +34,7 @@ use crate::nginx::observed::ObservedError;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::ProbeError;
 use crate::nginx::requests::{self, RequestLogError};
-use crate::nginx::{facts, reopen, stats};
+use crate::nginx::{facts, readiness, reopen, stats};
 use crate::reaper;
 use crate::runtime::admin::{AdminError, Pages};
 use crate::runtime::kubernetes::ClientError;
@@ -132,7 +131,7 @@ async fn serve(
             Err(error) = &mut control => Err(AppError::from(error)),
             (task, why) = tasks.failed() => Err(AppError::Task { task, why }),
             ended = &mut executor => Err(unexpected("what acts on nginx", ended)),
-            ended = &mut publisher => Err(unexpected("what writes Ingress status", ended)),
+            ended = &mut publisher => Err(unexpected("what writes to the cluster", ended)),
         };
         if let Err(error) = &ended {
             warn!("Leaving: {error}.");
@@ -178,7 +177,7 @@ struct Serving {
     /// The loop that decides about nginx.
     control: BoxFuture<'static, Result<Infallible, ControlError>>,
     executor: JoinHandle<()>,
-    /// What tells others where the Ingresses are served.
+    /// What tells the cluster where the Ingresses are served, and what is wrong with them.
     publisher: JoinHandle<()>,
     /// Whether nginx serves what it should.
     ready: watch::Receiver<bool>,
@@ -248,16 +247,19 @@ impl Serving {
         let surroundings = Surroundings { nginx: known_options, default_pair, traffic, look_again };
         let client = source.client();
         let reader = source.spawn(tasks);
-        if let Some(client) = client.clone() {
-            tasks.spawn_endless("what publishes events", events::run(client, board.diagnostics()));
-        }
-        let publisher = tokio::spawn(publish::run(
-            config.frontend.lease().cloned().zip(client),
+        let lease = config.lease.clone().zip(client);
+        let events =
+            publish::events(lease.clone(), board.diagnostics(), reader.subscribe(), shutdown.clone());
+        let status = publish::status(
+            lease.filter(|_| config.frontend.writes_status()),
             config.options.adoption.clone(),
             reader.subscribe(),
             view.endpoints,
             shutdown.clone(),
-        ));
+        );
+        let publisher = tokio::spawn(async {
+            futures::join!(events, status);
+        });
         tasks.spawn(
             "the computation of nginx's configuration",
             compute::run(reader, recipe, surroundings, config.resync_period, heard, computed),
@@ -274,6 +276,10 @@ impl Serving {
         }
         let live_file = nginx.files.live().to_string_lossy().into_owned();
         let bucket = Box::new(bucket(&config.reload, &nginx));
+        tasks.spawn_endless(
+            "what makes nginx's status port ready",
+            readiness::tell(Arc::clone(&nginx.files), board.readiness()),
+        );
         let (acting, busy) = watch::channel(());
         let executor = tokio::spawn(async move {
             nginx.run(Channels { commands: given, emergencies, events }).await;

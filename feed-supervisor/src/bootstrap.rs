@@ -64,6 +64,7 @@ pub fn bootstrap(config: &NginxConfig) -> Result<FirstConfiguration, BootstrapEr
         files.name(header.generation)?;
         return Ok(FirstConfiguration::Confirmed(header.generation));
     }
+    files.clear_ready()?;
     // Which nginx will read it does not matter to this little.
     let facts = NginxFacts { ipv6: has_ipv6(), ..NginxFacts::default() };
     let rendered = nginx::bootstrap(&config.options(facts))?;

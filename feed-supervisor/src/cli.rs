@@ -23,7 +23,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use self::error::UsageError;
 use self::frontend::{AlbArgs, DrainArgs, ElbArgs, GorbArgs, MerlinArgs, NlbArgs, StaticArgs, Surroundings};
-use self::nginx::{NginxArgs, PortArgs, Ports, ReloadArgs, TuningArgs};
+use self::nginx::{NginxArgs, PortArgs, ReloadArgs, TuningArgs};
 use self::observed::ObservedArgs;
 use self::routes::{BackendArgs, RouteArgs};
 use self::supervisor::SupervisorArgs;
@@ -31,7 +31,7 @@ use self::tls::TlsArgs;
 use self::traffic::{RequestBucketArgs, RequestMetricsArgs};
 use crate::config::{BootstrapConfig, CheckConfig, CheckOutput, Config, Frontend, RenderConfig};
 use crate::runtime::VERSION;
-use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, ProcessArgs, ReportArgs, Stop};
+use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, LeaseArgs, ProcessArgs, ReportArgs, Stop};
 
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +159,8 @@ struct RunArgs {
     #[command(flatten)]
     supervisor: SupervisorArgs,
     #[command(flatten)]
+    lease: LeaseArgs,
+    #[command(flatten)]
     reports: ReportArgs,
 }
 
@@ -244,17 +246,16 @@ fn ids(command: Option<&clap::Command>) -> impl Iterator<Item = clap::Id> {
 impl CliCommand {
     fn resolve(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Command, UsageError> {
         Ok(match self {
-            Self::None { run, drain } => {
-                Command::Run(Box::new(run.resolve(|_, _| Ok(Frontend::None(drain.notice())))?))
-            }
-            Self::Static { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::None { run, drain } => serve(run, variable, |_| Ok(Frontend::None(drain.notice())))?,
+            Self::Static { run, frontend } => serve(run, variable, |_| frontend.resolve())?,
             Self::Elb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Nlb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
-            Self::Alb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
+            Self::Alb { run, frontend } => serve(run, variable, |_| frontend.resolve())?,
             Self::Merlin { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Gorb { run, frontend } => serve(run, variable, |around| frontend.resolve(around))?,
             Self::Bootstrap { run } => {
-                let Config { nginx, logging, .. } = run.resolve(|_, _| Ok(Frontend::None(Duration::ZERO)))?;
+                let frontend = Frontend::None(Duration::ZERO);
+                let Config { nginx, logging, .. } = run.resolve(None, |_| Ok(frontend))?;
                 Command::Bootstrap(Box::new(BootstrapConfig { nginx, logging }))
             }
             Self::Render(render) => Command::Render(Box::new(render.resolve()?)),
@@ -269,16 +270,14 @@ fn serve(
     variable: &impl Fn(&str) -> Option<OsString>,
     frontend: impl FnOnce(Surroundings<'_>) -> Result<Frontend, UsageError>,
 ) -> Result<Command, UsageError> {
-    let pod_namespace = variable("POD_NAMESPACE");
-    let pod_namespace = pod_namespace.as_ref();
-    let config = run.resolve(|class, ports| frontend(Surroundings { class, ports, pod_namespace }))?;
-    Ok(Command::Run(Box::new(config)))
+    Ok(Command::Run(Box::new(run.resolve(variable("POD_NAMESPACE"), frontend)?)))
 }
 
 impl RunArgs {
     fn resolve(
         self,
-        frontend: impl FnOnce(&str, Ports) -> Result<Frontend, UsageError>,
+        pod_namespace: Option<OsString>,
+        frontend: impl FnOnce(Surroundings<'_>) -> Result<Frontend, UsageError>,
     ) -> Result<Config, UsageError> {
         let Self {
             cluster,
@@ -296,12 +295,17 @@ impl RunArgs {
             process,
             reports,
             supervisor,
+            lease,
         } = self;
         let (source, resync_period) = cluster.resolve()?;
         let adoption = adoption.resolve();
         let class = adoption.class.as_deref().ok_or(UsageError::MissingClass)?;
         let ports = ports.resolve(Some(process.health_port))?;
-        let frontend = frontend(class, ports)?;
+        let frontend = frontend(Surroundings { class, ports })?;
+        let lease = match lease.resolve(&format!("feed-ingress-{class}"), pod_namespace) {
+            Err(error) if frontend.writes_status() => return Err(error.into()),
+            lease => lease.ok(),
+        };
         let (push, spans) = reports.resolve()?;
         let needs_resolver = backends.allow_external_name;
         let drain_delay = frontend.joining().map_or(frontend.notice(), |joining| joining.drain_delay);
@@ -309,6 +313,7 @@ impl RunArgs {
             source,
             resync_period,
             frontend,
+            lease,
             options: routes.resolve(adoption, backends, ports.tls()),
             nginx: nginx.resolve(ports, tuning, observed, &requests, needs_resolver)?,
             tls: tls.resolve(ports),

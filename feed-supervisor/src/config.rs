@@ -42,6 +42,9 @@ pub struct Config {
     pub health_port: u16,
     /// Through what the clients come.
     pub frontend: Frontend,
+    /// Which of several replicas writes to the cluster. None where the class is no name that a Lease could have, and no status is
+    /// written.
+    pub lease: Option<LeaseConfig>,
     /// How long leaving may take after the first signal.
     pub shutdown_grace_period: Duration,
     /// What is logged, and in which form.

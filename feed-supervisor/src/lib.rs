@@ -19,7 +19,6 @@ pub mod config;
 #[cfg(feature = "ingress")]
 pub mod control;
 #[cfg(feature = "ingress")]
-pub mod events;
 #[cfg(feature = "ingress")]
 pub mod frontend;
 #[cfg(feature = "ingress")]

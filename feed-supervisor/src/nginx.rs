@@ -17,6 +17,7 @@ pub mod observed;
 pub mod ports;
 pub mod probe;
 pub mod process;
+pub mod readiness;
 pub mod reopen;
 pub mod requests;
 pub mod stats;

@@ -3,6 +3,8 @@
 pub mod admin;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod clock;
+pub mod events;
 pub mod flags;
 pub mod health;
 pub mod kubernetes;

@@ -41,7 +41,7 @@ async fn the_shipped_role_is_enough_and_a_change_takes_less_than_a_second() {
     let Some(control_plane) = ControlPlane::start().await else { return };
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/feed-dns.yaml");
     control_plane.kubectl(&["apply", "-f", manifest.to_str().unwrap()], "");
-    let token = control_plane.kubectl(&["create", "token", "feed-dns", "--namespace", "feed"], "");
+    let token = control_plane.kubectl(&["create", "token", "feed-dns", "--namespace", "feed-dns"], "");
     let kubeconfig = control_plane.kubeconfig_for("feed-dns", token.trim());
     let (namespace, route53) = (control_plane.namespace().await, route53().await);
     namespace.apply(&ingresses(&namespace, &hosts(0..3)));
@@ -53,7 +53,7 @@ async fn the_shipped_role_is_enough_and_a_change_takes_less_than_a_second() {
             "--ingress-controller-namespace-selectors=kubernetes.io/metadata.name={}",
             namespace.name()
         ))
-        .flag("--lease-namespace=feed")
+        .flag("--lease-namespace=feed-dns")
         .started();
     wait_records(&route53, "Z1", ours(&hosts(0..3))).await;
     feed.wait_ready().await;

@@ -43,13 +43,6 @@ async fn the_shipped_roles_are_enough() {
 }
 
 #[tokio::test]
-async fn the_shipped_manifests_are_valid() {
-    let Some(control_plane) = ControlPlane::start().await else { return };
-    control_plane.kubectl(&["create", "namespace", "feed"], "");
-    control_plane.kubectl(&["apply", "--dry-run=server", "-f", &manifests()], "");
-}
-
-#[tokio::test]
 async fn the_endpoints_of_a_headless_service_are_followed() {
     if !in_network_namespace("cluster::the_endpoints_of_a_headless_service_are_followed") {
         return;

@@ -126,6 +126,7 @@ async fn the_neighbours_restart_is_followed() {
         let new = pod.start_nginx();
         pod.feed.wait_ready().await;
         pod.feed.wait_served_by("a", "a.test", "/").await;
+        assert!(!pod.feed.log().contains("shareProcessNamespace"), "{}", pod.feed.log());
         pod.feed.write_manifest("routes.yaml", &routes(&pod.world, "b"));
         pod.feed.wait_served_by("b", "a.test", "/").await;
         assert_eq!(pod.feed.nginx_master(), new);
@@ -175,6 +176,101 @@ async fn the_neighbour_is_told_when_it_may_end() {
     pod.feed.start();
     pod.feed.wait_ready().await;
     assert!(!drained.exists(), "it was about another life");
+}
+
+/// What nginx's container runs, for this pod.
+fn container(pod: &Pod) -> Command {
+    let manifest = include_str!("../../manifests/sidecar.yaml");
+    let begin = manifest.find("              nginx -e stderr").unwrap();
+    let lines = manifest[begin..].lines().take_while(|line| line.starts_with("              "));
+    let script = lines.map(str::trim).collect::<Vec<_>>().join("\n");
+    let script = script.replace("/var/run/feed-ingress", pod.feed.workdir().to_str().unwrap());
+    let script = script.replace("nginx -e", &format!("{} -e", pod.nginx.path.display()));
+    // A shell can trap nothing that is ignored when it starts, as SIGQUIT is in what runs in the background of another shell.
+    let mut command = pod.feed.sandbox().command("env");
+    command.args(["--default-signal=QUIT", "sh", "-c"]).arg(script);
+    command
+}
+
+/// What ends a container is the image's choice. Whatever it is, nothing is cut off.
+#[tokio::test]
+async fn the_neighbours_container_finishes_its_requests() {
+    for (nginx, signal) in
+        NginxBinary::all().into_iter().zip([Signal::SIGTERM, Signal::SIGQUIT].into_iter().cycle())
+    {
+        let mut pod = Pod::bootstrapped(&nginx).await;
+        let mut container = container(&pod).spawn().unwrap();
+        pod.feed.start();
+        pod.feed.wait_ready().await;
+        pod.feed.wait_served_by("a", "a.test", "/").await;
+        let request = Request::get("a.test", "/").header("X-Answer-Hold", "yes");
+        let mut connection = request.connect(pod.feed.address()).await.unwrap();
+        let begun = connection.begin(&request).await.unwrap();
+        pod.feed.kill();
+        Process::of(&container).signal(signal);
+        eventually("nginx takes nothing new", async || {
+            match Request::get("a.test", "/").send(pod.feed.address()).await {
+                Err(_) => Ok(()),
+                Ok(response) => Err(response.status),
+            }
+        })
+        .await;
+        assert_eq!(container.try_wait().unwrap(), None, "a request is in flight");
+        pod.world.backends["a"].release();
+        assert_eq!(connection.finish(begun).await.unwrap().status, 200);
+        drop(connection);
+        let outcome = tokio::task::spawn_blocking(move || container.wait().unwrap()).await.unwrap();
+        assert!(outcome.success(), "{outcome}");
+    }
+}
+
+/// Its end is the container's, which the kubelet then starts again.
+#[tokio::test]
+async fn the_neighbours_container_ends_with_nginx() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let pod = Pod::bootstrapped(&nginx).await;
+    let mut container = container(&pod).spawn().unwrap();
+    eventually("nginx answers health checks", async || is_healthy(&pod.feed).await).await;
+    pod.feed.nginx_master().kill();
+    let outcome = tokio::task::spawn_blocking(move || container.wait().unwrap()).await.unwrap();
+    assert!(!outcome.success(), "{outcome}");
+}
+
+/// What the Service goes by: with nothing confirmed nginx is not ready, and then it is, whatever becomes of feed-ingress.
+#[tokio::test]
+async fn nginx_says_itself_whether_it_is_ready() {
+    for nginx in NginxBinary::all() {
+        let mut pod = Pod::bootstrapped(&nginx).await;
+        let master = pod.start_nginx();
+        let status_port = pod.feed.status_address();
+        let readiness = async || match Request::get("localhost", "/readiness").send(status_port).await {
+            Ok(response) => response.status,
+            Err(_) => 0,
+        };
+        let expect = async |status| {
+            eventually(&format!("nginx's readiness is {status}"), async || match readiness().await {
+                found if found == status => Ok(()),
+                found => Err(found),
+            })
+            .await;
+        };
+        expect(503).await;
+        pod.feed.start();
+        pod.feed.wait_ready().await;
+        expect(200).await;
+        pod.feed.kill();
+        master.signal(Signal::SIGQUIT);
+        eventually("nginx has ended", async || if is_running(master) { Err("it runs") } else { Ok(()) })
+            .await;
+        expect(0).await;
+        pod.start_nginx();
+        expect(200).await;
+        assert_eq!(pod.feed.get("a.test", "/").await.status, 200);
+        // As in a new pod.
+        fs::remove_file(pod.feed.workdir().join("confirmed")).unwrap();
+        assert!(pod.feed.run("bootstrap").status.success());
+        assert_eq!(readiness().await, 503);
+    }
 }
 
 #[tokio::test]

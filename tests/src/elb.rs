@@ -8,7 +8,7 @@ mod server;
 mod state;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,12 @@ pub enum ElbFault {
 impl Elb {
     /// Without load balancers; targets are healthy at once, and gone at once.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::start_at([127, 0, 0, 1].into()).await
+    }
+
+    /// The same at another address of this machine.
+    pub async fn start_at(ip: IpAddr) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State::default()));
         let server = tokio::spawn(server::serve(listener, Arc::clone(&state)));

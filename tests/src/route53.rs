@@ -9,7 +9,7 @@ mod xml;
 mod zone;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,12 @@ pub enum Fault {
 impl Route53 {
     /// A server without zones.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::start_at([127, 0, 0, 1].into()).await
+    }
+
+    /// The same at another address of this machine.
+    pub async fn start_at(ip: IpAddr) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State { page_size: 300, ..State::default() }));
         let server = tokio::spawn(server::serve(listener, Arc::clone(&state)));

@@ -7,7 +7,6 @@ mod gorb;
 mod merlin;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::time::Duration;
 
 use feed_reconcile::desired::Scheme;
@@ -18,8 +17,7 @@ pub(super) use self::gorb::GorbArgs;
 pub(super) use self::merlin::MerlinArgs;
 use super::nginx::Ports;
 use super::{UsageError, value};
-use crate::config::{Frontend, LeaseConfig, StaticFrontend};
-use crate::runtime::flags::LeaseArgs;
+use crate::config::{Frontend, StaticFrontend};
 
 /// What a frontend may have to know of the rest.
 #[derive(Clone, Copy, Debug)]
@@ -28,14 +26,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) class: &'a str,
     /// nginx's ports.
     pub(super) ports: Ports,
-    /// The variable `POD_NAMESPACE`.
-    pub(super) pod_namespace: Option<&'a OsString>,
-}
-
-impl Surroundings<'_> {
-    fn lease(self, lease: LeaseArgs) -> Result<LeaseConfig, UsageError> {
-        Ok(lease.resolve(&format!("feed-ingress-{}", self.class), self.pod_namespace.cloned())?)
-    }
 }
 
 #[derive(clap::Args)]
@@ -48,25 +38,19 @@ pub(super) struct StaticArgs {
     #[arg(long, value_name = "HOST", value_parser = value::endpoint)]
     external_hostname: Option<Endpoint>,
     #[command(flatten)]
-    lease: LeaseArgs,
-    #[command(flatten)]
     drain: DrainArgs,
 }
 
 impl StaticArgs {
-    pub(super) fn resolve(self, around: Surroundings<'_>) -> Result<Frontend, UsageError> {
-        let Self { internal_hostname, external_hostname, lease, drain } = self;
+    pub(super) fn resolve(self) -> Result<Frontend, UsageError> {
+        let Self { internal_hostname, external_hostname, drain } = self;
         let internal = internal_hostname.map(|endpoint| (Scheme::Internal, endpoint));
         let external = external_hostname.map(|endpoint| (Scheme::InternetFacing, endpoint));
         let endpoints: BTreeSet<_> = internal.into_iter().chain(external).collect();
         if endpoints.is_empty() {
             return Err(UsageError::MissingHostname);
         }
-        Ok(Frontend::Static(StaticFrontend {
-            endpoints,
-            notice: drain.notice(),
-            lease: around.lease(lease)?,
-        }))
+        Ok(Frontend::Static(StaticFrontend { endpoints, notice: drain.notice() }))
     }
 }
 

@@ -137,7 +137,7 @@ const DEPENDENT_FLAGS: &[(&str, &str, &str, &str)] = &[
 /// The same for the flags of `static` alone.
 const STATIC_FLAGS: &[Row] = &[("external-hostname", "198.51.100.7", "(InternetFacing, Ip(198.51.100.7))")];
 
-/// Who writes Ingress status.
+/// Who writes to the cluster.
 const LEASE_FLAGS: &[Row] = &[
     ("lease-name", "mine", r#"name: "mine""#),
     ("lease-namespace", "edge", r#"namespace: Some("edge")"#),
@@ -200,14 +200,14 @@ type FrontendRow = (&'static str, &'static [&'static str], &'static [&'static [R
 
 const FRONTENDS: &[FrontendRow] = &[
     (NONE, &[], &[NONE_FLAGS]),
-    (STATIC, &["internal-hostname"], &[STATIC_FLAGS, LEASE_FLAGS, NOTICE_FLAGS]),
-    (ELB, &["elb-frontend-tag-value"], &[ELB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
-    (NLB, &["nlb-frontend-tag-value"], &[NLB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
-    (ALB, &["alb-target-group-names"], &[ALB_FLAGS, RESYNC_FLAGS, AWS_FLAGS, LEASE_FLAGS]),
+    (STATIC, &["internal-hostname"], &[STATIC_FLAGS, NOTICE_FLAGS]),
+    (ELB, &["elb-frontend-tag-value"], &[ELB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS]),
+    (NLB, &["nlb-frontend-tag-value"], &[NLB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS, AWS_FLAGS]),
+    (ALB, &["alb-target-group-names"], &[ALB_FLAGS, RESYNC_FLAGS, AWS_FLAGS]),
     (
         MERLIN,
         &["merlin-endpoint", "merlin-service-id", "merlin-instance-ip", "merlin-vip-interface"],
-        &[MERLIN_FLAGS, RESYNC_FLAGS, LEASE_FLAGS],
+        &[MERLIN_FLAGS, RESYNC_FLAGS],
     ),
     (GORB, &["gorb-vip-loadbalancer"], &[GORB_FLAGS, DRAIN_FLAGS, RESYNC_FLAGS]),
 ];
@@ -219,7 +219,7 @@ fn verify_cli() {
 
 #[test]
 fn every_flag_reaches_the_configuration_in_every_spelling() {
-    let run_flags = FLAGS.iter().map(|row| (NONE, row));
+    let run_flags = FLAGS.iter().chain(LEASE_FLAGS).map(|row| (NONE, row));
     let of_frontends = FRONTENDS
         .iter()
         .flat_map(|(base, _, tables)| tables.concat().into_iter().map(move |row| (*base, row)));
@@ -257,7 +257,7 @@ fn the_tables_hold_every_flag() {
     };
     let mut of_all = BTreeSet::new();
     for (base, needed, tables) in FRONTENDS {
-        let listed = FLAGS.iter().chain(tables.iter().copied().flatten()).map(|row| row.0);
+        let listed = FLAGS.iter().chain(LEASE_FLAGS).chain(tables.iter().copied().flatten()).map(|row| row.0);
         let needed = ["ingress-class", "ingress-port", "ingress-https-port", "allow-external-name"]
             .iter()
             .chain(*needed)
@@ -335,9 +335,7 @@ fn an_allow_list_may_be_empty() {
 
 #[test]
 fn the_lease_lives_in_the_pods_namespace() {
-    let namespace = |line: &str, pod: &str| {
-        run(line, &[("POD_NAMESPACE", pod)]).frontend.lease().unwrap().namespace.clone()
-    };
+    let namespace = |line: &str, pod: &str| run(line, &[("POD_NAMESPACE", pod)]).lease.unwrap().namespace;
     assert_eq!(namespace(STATIC, "edge").as_deref(), Some("edge"));
     assert_eq!(namespace(&format!("{STATIC} --lease-namespace=other"), "edge").as_deref(), Some("other"));
     assert_eq!(namespace(STATIC, ""), None);

@@ -8,7 +8,6 @@ use feed_reconcile::desired::Scheme;
 use feed_reconcile::options::Endpoint;
 
 use super::{GorbFrontend, MerlinFrontend};
-use crate::runtime::settings::LeaseConfig;
 
 /// Through what the clients come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +25,11 @@ pub enum Frontend {
 }
 
 impl Frontend {
-    /// Which of several replicas writes Ingress status, if it is written.
-    pub fn lease(&self) -> Option<&LeaseConfig> {
+    /// Whether Ingress status is written.
+    pub fn writes_status(&self) -> bool {
         match self {
-            Self::None(_) | Self::Gorb(_) => None,
-            Self::Static(balancers) => Some(&balancers.lease),
-            Self::Aws(balancers) => Some(&balancers.lease),
-            Self::Merlin(merlin) => Some(&merlin.lease),
+            Self::None(_) | Self::Gorb(_) => false,
+            Self::Static(_) | Self::Aws(_) | Self::Merlin(_) => true,
         }
     }
 
@@ -63,8 +60,6 @@ pub struct StaticFrontend {
     pub endpoints: BTreeSet<(Scheme, Endpoint)>,
     /// How long they may take to learn of our end.
     pub notice: Duration,
-    /// Which of several replicas writes.
-    pub lease: LeaseConfig,
 }
 
 /// How load balancers are joined and left.
@@ -93,8 +88,6 @@ pub struct AwsFrontend {
     pub instance_ip: Option<IpAddr>,
     /// How they are joined and left.
     pub joining: Joining,
-    /// Which of several replicas writes Ingress status.
-    pub lease: LeaseConfig,
 }
 
 /// Which of AWS's load balancers are ours.

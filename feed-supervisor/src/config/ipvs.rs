@@ -11,7 +11,6 @@ use feed_reconcile::options::Endpoint;
 use ipnet::IpNet;
 
 use super::Joining;
-use crate::runtime::settings::LeaseConfig;
 
 /// Virtual services that Merlin manages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +33,6 @@ pub struct MerlinFrontend {
     pub joining: Joining,
     /// Their names or addresses, with the `sky.uk/frontend-scheme` of the Ingresses that they serve.
     pub endpoints: BTreeSet<(Scheme, Endpoint)>,
-    /// Which of several replicas writes Ingress status.
-    pub lease: LeaseConfig,
 }
 
 /// Where Merlin is: a name that may mean several addresses, or an address.

@@ -10,7 +10,7 @@ use feed_reconcile::apply::{Command, Configuration, Event, Found, Running, Versi
 use feed_reconcile::nginx::Generation;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info, info_span, warn};
 
@@ -25,6 +25,10 @@ use crate::runtime::telemetry::failed;
 
 /// How often somebody else's nginx is looked for.
 const SEARCH: Duration = Duration::from_millis(100);
+
+/// How long a pid file may name no nginx before it looks as if processes were not shared: after a crash it names the old one until
+/// the neighbour is started again.
+const UNSEEN: Duration = Duration::from_secs(15);
 
 /// How long a running nginx may take to say what it serves when it is taken over.
 const GREETING: Duration = Duration::from_secs(3);
@@ -206,10 +210,15 @@ impl Nginx {
     }
 
     async fn await_neighbour(&self, generation: Option<Generation>) -> Result<Done, String> {
-        let mut warned = false;
+        let (since, mut warned) = (Instant::now(), false);
+        let seen_before = self.known.borrow().version.is_some();
+        if seen_before {
+            info!("Waiting for the neighbouring nginx to be started again.");
+        }
         loop {
             let Some(master) = self.find().map_err(|error| error.to_string())? else {
-                if let (Some(pid), false) = (read_pid(&self.pid_file), warned) {
+                let is_odd = !seen_before && !warned && since.elapsed() >= UNSEEN;
+                if let Some(pid) = read_pid(&self.pid_file).filter(|_| is_odd) {
                     warned = true;
                     warn!(
                         file = %self.pid_file.display(),

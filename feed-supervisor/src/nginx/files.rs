@@ -11,6 +11,7 @@
 //! | `requests/requests.log` | a line for each request, read by [`requests`](super::requests); the directory may be a mount of its own |
 //! | `errors.sock` | the socket that nginx logs to |
 //! | `nginx.pid` | nginx's pid, where it is our child |
+//! | `ready` | there once a complete configuration was confirmed: nginx's status port is ready then |
 //! | `drained` | there once a neighbouring nginx may stop |
 //! | `lock` | locked by the process that supervises nginx |
 
@@ -240,11 +241,19 @@ impl Files {
         self.prune(&BTreeSet::from([generation]))
     }
 
+    /// Lets nginx's status port be ready.
+    pub fn mark_ready(&self) -> Result<(), FilesError> {
+        create(self.workdir.join("ready"))
+    }
+
+    /// Takes [`Self::mark_ready`] back.
+    pub fn clear_ready(&self) -> Result<(), FilesError> {
+        remove(self.workdir.join("ready"))
+    }
+
     /// Tells a neighbouring nginx that it may stop.
     pub fn mark_drained(&self) -> Result<(), FilesError> {
-        let path = self.workdir.join("drained");
-        let created = File::create(&path).map(drop);
-        created.map_err(|source| FilesError::File { action: "create", path, source })
+        create(self.workdir.join("drained"))
     }
 
     /// Takes [`Self::mark_drained`] back.
@@ -293,6 +302,11 @@ impl Files {
         }
         self.prune_certificates()
     }
+}
+
+fn create(path: PathBuf) -> Result<(), FilesError> {
+    let created = File::create(&path).map(drop);
+    created.map_err(|source| FilesError::File { action: "create", path, source })
 }
 
 fn remove(path: PathBuf) -> Result<(), FilesError> {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
+use super::clock::Clock;
 use super::kubernetes::explain;
 use super::settings::LeaseConfig;
 
@@ -238,29 +239,6 @@ impl Participant {
             warn!(lease = self.name, %error, "Cannot read or renew the Lease; it is tried again.");
         }
         self.told = Some(text);
-    }
-}
-
-/// The wall clock as it was at the start, and what has passed since: it is never set back.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    wall: Timestamp,
-    started: Instant,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { wall: Timestamp::now(), started: Instant::now() }
-    }
-
-    fn now(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
-        self.wall.checked_add(passed).unwrap_or(Timestamp::MAX)
-    }
-
-    fn instant(&self, time: Timestamp) -> Instant {
-        let ahead = Duration::try_from(time.duration_since(self.wall)).unwrap_or_default();
-        self.started.checked_add(ahead).unwrap_or_else(Instant::now)
     }
 }
 

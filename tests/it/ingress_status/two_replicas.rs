@@ -26,10 +26,14 @@ async fn replica(nginx: &NginxBinary, namespace: &Namespace<'_>, account: &str, 
         .await
 }
 
+/// Whether the Lease was written that decides about status.
+fn is_of_lease(write: &Write) -> bool {
+    write.lease() == Some("the-lease") && write.is_done()
+}
+
 /// The account whose replica holds the Lease, as the API server has it.
 fn acting(namespace: &Namespace<'_>) -> Option<String> {
-    let lease = |write: &&Write| write.ingress().is_none() && write.is_done();
-    namespace.writes().iter().rfind(lease).map(|write| write.account().to_owned())
+    namespace.writes().iter().rfind(|write| is_of_lease(write)).map(|write| write.account().to_owned())
 }
 
 async fn wait_acting(namespace: &Namespace<'_>, account: &str) {
@@ -64,7 +68,7 @@ async fn a_holder_that_dies_is_replaced_after_its_term() {
     wait_status(&namespace, "one", r#"[{"ip":"192.0.2.12"}]"#).await;
 
     let writes = namespace.writes();
-    let leases = || writes.iter().filter(|write| write.ingress().is_none() && write.is_done());
+    let leases = || writes.iter().filter(|write| is_of_lease(write));
     let last = leases().rfind(|write| write.account() == "first").unwrap();
     let next = leases().find(|write| write.account() == "second").unwrap();
     let waited = time(next.sent(), "acquireTime").duration_since(time(last.sent(), "renewTime"));
@@ -112,7 +116,8 @@ async fn a_holder_whose_term_has_ended_writes_nothing() {
     wait_status(&namespace, "one", r#"[{"ip":"192.0.2.22"}]"#).await;
 
     let writes = namespace.writes();
-    let taken_over = writes.iter().position(|write| write.account() == "second" && write.is_done()).unwrap();
+    let taken_over =
+        writes.iter().position(|write| write.account() == "second" && is_of_lease(write)).unwrap();
     let late: Vec<_> = writes[taken_over..].iter().filter(|write| write.account() == "first").collect();
     assert!(late.is_empty(), "{late:?}");
     assert_eq!(acting(&namespace).as_deref(), Some("second"));

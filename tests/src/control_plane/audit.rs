@@ -46,6 +46,13 @@ impl Write {
         (self.object_ref.resource == "ingresses").then_some(self.object_ref.name.as_str())
     }
 
+    /// The Lease that was written, if it is none of an Ingress's status. What is created is named only by what was sent.
+    pub fn lease(&self) -> Option<&str> {
+        let sent = self.request_object["metadata"]["name"].as_str().unwrap_or_default();
+        let name = Some(self.object_ref.name.as_str()).filter(|name| !name.is_empty());
+        (self.object_ref.resource == "leases").then(|| name.unwrap_or(sent))
+    }
+
     /// What was sent.
     pub fn sent(&self) -> &Value {
         &self.request_object
@@ -72,7 +79,7 @@ impl Namespace<'_> {
     pub fn account(&self, name: &str) -> std::path::PathBuf {
         const RESOURCES: &str = "--resource=ingresses.networking.k8s.io,ingresses.networking.k8s.io/status,\
                                  ingressclasses.networking.k8s.io,services,secrets,namespaces,\
-                                 endpointslices.discovery.k8s.io,events.events.k8s.io";
+                                 endpointslices.discovery.k8s.io,events";
         let (namespace, role) = (self.name(), format!("{}-{name}", self.name()));
         self.kubectl(&["create", "serviceaccount", name], "");
         let account = format!("--serviceaccount={namespace}:{name}");

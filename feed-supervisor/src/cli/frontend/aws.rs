@@ -8,7 +8,6 @@ use clap::builder::NonEmptyStringValueParser;
 use super::{DrainArgs, DrainDelay, ResyncArgs, Surroundings};
 use crate::cli::{UsageError, value};
 use crate::config::{AwsBalancers, AwsFrontend, Frontend, FrontendTags, Joining};
-use crate::runtime::flags::LeaseArgs;
 
 /// How long a target group that is named may take until it sends requests.
 const TARGET_GROUP_READY_TIMEOUT: Duration = Duration::from_mins(5);
@@ -31,16 +30,9 @@ struct AwsArgs {
 }
 
 impl AwsArgs {
-    fn resolve(
-        self,
-        balancers: AwsBalancers,
-        joining: Joining,
-        lease: LeaseArgs,
-        around: Surroundings<'_>,
-    ) -> Result<Frontend, UsageError> {
+    fn resolve(self, balancers: AwsBalancers, joining: Joining) -> Frontend {
         let Self { region, instance_id, instance_ip } = self;
-        let lease = around.lease(lease)?;
-        Ok(Frontend::Aws(AwsFrontend { region, balancers, instance_id, instance_ip, joining, lease }))
+        Frontend::Aws(AwsFrontend { region, balancers, instance_id, instance_ip, joining })
     }
 }
 
@@ -63,21 +55,12 @@ pub(in crate::cli) struct ElbArgs {
     resync: ResyncArgs,
     #[command(flatten)]
     aws: AwsArgs,
-    #[command(flatten)]
-    lease: LeaseArgs,
 }
 
 impl ElbArgs {
     pub(in crate::cli) fn resolve(self, around: Surroundings<'_>) -> Result<Frontend, UsageError> {
-        let Self {
-            elb_frontend_tag_value,
-            elb_expected_number,
-            elb_ready_timeout,
-            drain,
-            resync,
-            aws,
-            lease,
-        } = self;
+        let Self { elb_frontend_tag_value, elb_expected_number, elb_ready_timeout, drain, resync, aws } =
+            self;
         let tags = tags(elb_frontend_tag_value, "elb", around)?;
         let joining = Joining {
             resync_period: resync.frontend_resync_period,
@@ -85,7 +68,7 @@ impl ElbArgs {
             drain_delay: drain.delay(DrainDelay::Asked),
             expected: elb_expected_number as usize,
         };
-        aws.resolve(AwsBalancers::Elb(tags), joining, lease, around)
+        Ok(aws.resolve(AwsBalancers::Elb(tags), joining))
     }
 }
 
@@ -108,21 +91,12 @@ pub(in crate::cli) struct NlbArgs {
     resync: ResyncArgs,
     #[command(flatten)]
     aws: AwsArgs,
-    #[command(flatten)]
-    lease: LeaseArgs,
 }
 
 impl NlbArgs {
     pub(in crate::cli) fn resolve(self, around: Surroundings<'_>) -> Result<Frontend, UsageError> {
-        let Self {
-            nlb_frontend_tag_value,
-            nlb_expected_number,
-            nlb_ready_timeout,
-            drain,
-            resync,
-            aws,
-            lease,
-        } = self;
+        let Self { nlb_frontend_tag_value, nlb_expected_number, nlb_ready_timeout, drain, resync, aws } =
+            self;
         let tags = tags(nlb_frontend_tag_value, "nlb", around)?;
         let joining = Joining {
             resync_period: resync.frontend_resync_period,
@@ -130,7 +104,7 @@ impl NlbArgs {
             drain_delay: drain.delay(DrainDelay::Network),
             expected: nlb_expected_number as usize,
         };
-        aws.resolve(AwsBalancers::Nlb(tags), joining, lease, around)
+        Ok(aws.resolve(AwsBalancers::Nlb(tags), joining))
     }
 }
 
@@ -147,13 +121,11 @@ pub(in crate::cli) struct AlbArgs {
     resync: ResyncArgs,
     #[command(flatten)]
     aws: AwsArgs,
-    #[command(flatten)]
-    lease: LeaseArgs,
 }
 
 impl AlbArgs {
-    pub(in crate::cli) fn resolve(self, around: Surroundings<'_>) -> Result<Frontend, UsageError> {
-        let Self { alb_target_group_names, alb_target_group_deregistration_delay, resync, aws, lease } = self;
+    pub(in crate::cli) fn resolve(self) -> Result<Frontend, UsageError> {
+        let Self { alb_target_group_names, alb_target_group_deregistration_delay, resync, aws } = self;
         if alb_target_group_names.is_empty() {
             return Err(UsageError::MissingTargetGroups);
         }
@@ -164,7 +136,7 @@ impl AlbArgs {
             drain_delay: alb_target_group_deregistration_delay,
             expected: names.len(),
         };
-        aws.resolve(AwsBalancers::Alb(names), joining, lease, around)
+        Ok(aws.resolve(AwsBalancers::Alb(names), joining))
     }
 }
 

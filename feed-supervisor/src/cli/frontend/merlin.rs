@@ -16,7 +16,6 @@ use crate::config::{
     Frontend, InterfaceAddress, Joining, MerlinForward, MerlinFrontend, MerlinHealthCheck, MerlinServer,
     MerlinService,
 };
-use crate::runtime::flags::LeaseArgs;
 
 /// The port of `dns:///name`, as gRPC has it.
 const DEFAULT_PORT: u16 = 443;
@@ -79,8 +78,6 @@ pub(in crate::cli) struct MerlinArgs {
     merlin_internet_facing_hostname: Option<Endpoint>,
     #[command(flatten)]
     resync: ResyncArgs,
-    #[command(flatten)]
-    lease: LeaseArgs,
 }
 
 impl MerlinArgs {
@@ -121,7 +118,6 @@ impl MerlinArgs {
             },
             services,
             endpoints: internal.into_iter().chain(external).collect::<BTreeSet<_>>(),
-            lease: around.lease(self.lease)?,
         }))
     }
 }
