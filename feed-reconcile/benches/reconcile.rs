@@ -104,6 +104,7 @@ fn nginx_options() -> NginxOptions {
         proxy_protocol: false,
         trusted_frontends: Vec::new(),
         real_ip_header: HeaderName::new("X-Forwarded-For").expect("a header's name"),
+        underscores_in_headers: false,
         client_header_buffer_size_in_kb: 16,
         client_body_buffer_size_in_kb: 16,
         large_client_header_buffer_blocks: 4,

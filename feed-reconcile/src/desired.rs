@@ -34,6 +34,14 @@ pub struct VirtualServer {
     pub certificate: Option<KeyPair>,
 }
 
+impl VirtualServer {
+    /// Whether HTTP/2 is spoken with every backend.
+    pub fn speaks_http2_alone(&self) -> bool {
+        let mut protocols = self.routes.iter().filter_map(|route| route.backend.protocol()).peekable();
+        protocols.peek().is_some() && protocols.all(|protocol| protocol == Protocol::Http2)
+    }
+}
+
 /// How a route's path is compared with a request's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathMatch {
@@ -91,6 +99,17 @@ pub enum Backend {
     },
     /// Nowhere: the Service is there, but none of its endpoints is ready. Answered with 503.
     Unavailable,
+}
+
+impl Backend {
+    /// What is spoken with it; `None` where nothing is asked.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Upstream(upstream) => Some(upstream.protocol),
+            Self::External { protocol, .. } => Some(*protocol),
+            Self::Unavailable => None,
+        }
+    }
 }
 
 /// What is spoken with a backend: a Service port's `appProtocol`.

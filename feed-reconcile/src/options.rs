@@ -164,6 +164,8 @@ pub struct NginxOptions {
     pub trusted_frontends: Vec<IpNet>,
     /// The header in which they name the client.
     pub real_ip_header: HeaderName,
+    /// Whether headers whose names hold `_` reach all backends, not only those of hosts that speak nothing but HTTP/2.
+    pub underscores_in_headers: bool,
     /// Size of the buffer for a request's header, in KiB.
     pub client_header_buffer_size_in_kb: u32,
     /// Size of the buffer for a request's body, in KiB.

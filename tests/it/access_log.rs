@@ -75,6 +75,31 @@ async fn each_request_is_a_line_of_the_older_feeds_format() {
 }
 
 #[tokio::test]
+async fn a_users_name_forges_no_field() {
+    for nginx in NginxBinary::all() {
+        let world = World::start().await;
+        let feed = serving_a(&nginx, &world).ready().await;
+        // alice; a b [then] "GET /; "; tab; alice@example.com
+        let names = [
+            "YWxpY2U6eA==",
+            "YSBiIFt0aGVuXSAiR0VUIC86eA==",
+            "Ijp4",
+            "YQliOng=",
+            "YWxpY2VAZXhhbXBsZS5jb206eA==",
+        ];
+        for name in names {
+            let request = Request::get("a.test", "/").header("Authorization", &format!("Basic {name}"));
+            assert_eq!(feed.send(&request).await.unwrap().status, 200);
+        }
+        let written = rotated(&feed, "users.log", names.len()).await;
+        let users: Vec<_> = written.iter().map(|line| line.split_once(" [").unwrap().0).collect();
+        let expected =
+            ["alice", "?", "?", "?", "alice@example.com"].map(|name| format!("127.0.0.1 - {name}"));
+        assert_eq!(users, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_neighbours_nginx_logs_into_the_shared_workdir() {
     let Some(nginx) = NginxBinary::newer() else { return };
     let world = World::start().await;

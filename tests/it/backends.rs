@@ -9,13 +9,13 @@ use crate::world::{World, manifest, route};
 
 const CLASS: &str = "test";
 
-fn headless(name: &str) -> Value {
+pub(crate) fn headless(name: &str) -> Value {
     let ports = json!([{"name": "http", "port": 80, "targetPort": 8080}]);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"clusterIP": "None", "ports": ports}})
 }
 
-/// A slice of one backend's address. All endpoints of a slice have the same port.
-fn slice(service: &str, backend: &Backend, ready: bool) -> Value {
+/// A slice of one backend's address.  All endpoints of a slice have the same port.
+pub(crate) fn slice(service: &str, backend: &Backend, ready: bool) -> Value {
     let address_type = if matches!(backend.address().ip(), IpAddr::V4(_)) { "IPv4" } else { "IPv6" };
     json!({
         "apiVersion": "discovery.k8s.io/v1",

@@ -47,6 +47,7 @@ fn render(state: &DesiredState, options: &Options) -> String {
         proxy_protocol: false,
         trusted_frontends: Vec::new(),
         real_ip_header: HeaderName::new("X-Forwarded-For").unwrap(),
+        underscores_in_headers: false,
         client_header_buffer_size_in_kb: 16,
         client_body_buffer_size_in_kb: 16,
         large_client_header_buffer_blocks: 4,

@@ -66,6 +66,34 @@ async fn metrics_have_the_names_that_users_know() {
 }
 
 #[tokio::test]
+async fn idle_clients_are_counted_as_waiting() {
+    for nginx in NginxBinary::all() {
+        let world = World::start().await;
+        let feed =
+            Feed::builder(&nginx).manifest("all.yaml", &with(&world, labelled("label", "60"))).ready().await;
+        let request = Request::get("a.test", "/");
+        let mut idle = Vec::new();
+        for _ in 0..12 {
+            let mut connection = request.connect(feed.address()).await.unwrap();
+            assert_eq!(connection.send(&request).await.unwrap().status, 200);
+            idle.push(connection);
+        }
+        let waiting = async |expected: f64| {
+            eventually("the idle clients are counted", async || {
+                match feed.metric("feed_ingress_nginx_connections_waiting").await {
+                    Some(waiting) if (waiting - expected).abs() < 0.5 => Ok(()),
+                    other => Err(format!("{other:?}")),
+                }
+            })
+            .await;
+        };
+        waiting(12.0).await;
+        drop(idle);
+        waiting(0.0).await;
+    }
+}
+
+#[tokio::test]
 async fn a_line_of_the_log_says_what_was_computed_and_why_a_configuration_goes_out() {
     let Some(nginx) = NginxBinary::newer() else { return };
     let world = World::start().await;

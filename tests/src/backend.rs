@@ -52,9 +52,9 @@ impl Echo {
 
 /// A server on a loopback address of its own, until it is dropped.
 ///
-/// Over HTTP/1.1 the request chooses the answer: `X-Answer-Status: 503` sets its status, `X-Answer-Hold: yes` keeps the
-/// second half of it back until [`Backend::release`], and any other `X-Answer-NAME: value` becomes its header field NAME. A
-/// request to upgrade is granted, and from then on what comes is sent back. Over HTTP/2 the answer has the trailer `grpc-status: 0`.
+/// The request chooses the answer: `X-Answer-Status: 503` sets its status, `X-Answer-Fault: close` closes the connection (over HTTP/2
+/// the stream) instead, `X-Answer-Fault: silence` never answers, and any other `X-Answer-NAME: value` becomes its header field NAME. Over HTTP/1.1 `X-Answer-Hold: yes` keeps the second half of it back until [`Backend::release`]; a request to upgrade
+/// is granted, and from then on what comes is sent back. Over HTTP/2 the answer has the trailer `grpc-status: 0`.
 #[derive(Debug)]
 pub struct Backend {
     name: String,

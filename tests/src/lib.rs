@@ -43,7 +43,7 @@ pub use aws::AwsEmulator;
 pub use backend::{Backend, Echo};
 pub use balancer::TcpBalancer;
 pub use certificate::TestCertificate;
-pub use client::{Begun, Connection, Request, Response, TlsClient, TlsConnection};
+pub use client::{Begun, Connection, Http2Response, Request, Response, TlsClient, TlsConnection, send_http2};
 pub use collector::{Collector, Span};
 pub use control_plane::{ControlPlane, Namespace, Write};
 pub use crossplane::{Crossplane, Directive};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
-use super::location::body_context;
+use super::location::{Surroundings, body_context};
 use super::rendered::{Chunk, Origin};
 use super::template::{TemplateError, Templates};
 use super::token;
@@ -38,7 +38,7 @@ struct Body {
 
 impl Body {
     fn of(server: &VirtualServer, rendering: &Rendering<'_>) -> Result<Self, TemplateError> {
-        let text = body(server, server.certificate.as_ref(), rendering)?;
+        let text = body(server, server.certificate.as_ref(), true, rendering)?;
         let mut hasher = DefaultHasher::new();
         hasher.write(text.as_bytes());
         Ok(Self { hash: hasher.finish(), text: text.into() })
@@ -147,7 +147,7 @@ pub(super) fn undeclared(
     rendering: &Rendering<'_>,
 ) -> Result<Vec<Arc<Chunk>>, TemplateError> {
     let chunk = |server: &Arc<VirtualServer>, ports: Ports, certificate: Option<&KeyPair>| {
-        let body = body(server, certificate, rendering)?;
+        let body = body(server, certificate, false, rendering)?;
         let frame = Frame { ports, names: Vec::new(), has_certificate: certificate.is_some() };
         let text = rendering.templates.server(frame.context(rendering.options, &body))?;
         Ok(Arc::new(Chunk { text, origin: Origin::Servers(vec![Arc::clone(server)]) }))
@@ -167,6 +167,7 @@ pub(super) fn strip_depths(server: &VirtualServer) -> impl Iterator<Item = usize
 fn body(
     server: &VirtualServer,
     certificate: Option<&KeyPair>,
+    is_declared: bool,
     rendering: &Rendering<'_>,
 ) -> Result<String, TemplateError> {
     let options = rendering.options;
@@ -174,9 +175,14 @@ fn body(
     let file = certificate.map(|pair| token::certificate(&options.workdir, pair.digest()));
     rendering.templates.body(body_context(
         server,
-        file.unwrap_or_else(|| Value::from(())),
+        &Surroundings {
+            certificate: file.unwrap_or_else(|| Value::from(())),
+            // The server for undeclared hosts reads the headers before a Host header of everybody.
+            takes_metadata: is_declared && server.speaks_http2_alone(),
+            has_tls: options.https_port.is_some(),
+            marked: options.request_metrics,
+        },
         rendering.defaults,
-        options.request_metrics,
     ))
 }
 

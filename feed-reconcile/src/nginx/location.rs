@@ -11,28 +11,37 @@ use crate::desired::{Backend, PathMatch, Protocol, Route, RouteSettings, Virtual
 use crate::options::{AllowList, RouteDefaults};
 use crate::traffic::RouteMark;
 
-/// The values of the template of a server's body, with the file of its certificate; with `marked` its locations name their
-/// routes for the log of requests.
-pub(super) fn body_context(
-    server: &VirtualServer,
-    certificate: Value,
-    defaults: &RouteDefaults,
-    marked: bool,
-) -> Value {
+/// What a server's body depends on beside its routes.
+pub(super) struct Surroundings {
+    /// The file of its certificate.
+    pub(super) certificate: Value,
+    /// Whether headers with the names of gRPC's metadata are taken.
+    pub(super) takes_metadata: bool,
+    /// Whether there are requests with TLS, whose handshake may be for another host.
+    pub(super) has_tls: bool,
+    /// Whether its locations name their routes for the log of requests.
+    pub(super) marked: bool,
+}
+
+/// The values of the template of a server's body.
+pub(super) fn body_context(server: &VirtualServer, around: &Surroundings, defaults: &RouteDefaults) -> Value {
     let common = common_settings(server);
     let settings = |route: &Route| match common {
         Some(_) => Value::from(()),
         None => settings(&route.settings, defaults, "            "),
     };
-    let mark = |route: &Route| if marked { token::mark(RouteMark::of(route)) } else { Value::from(()) };
+    let mark =
+        |route: &Route| if around.marked { token::mark(RouteMark::of(route)) } else { Value::from(()) };
     let locations: Vec<Value> = server
         .routes
         .iter()
         .flat_map(|route| locations(route, &server.routes, &settings(route), &mark(route)))
         .collect();
     Value::from_pairs([
-        ("certificate", certificate),
-        ("refuse_ambiguous_paths", Value::from(server.routes.iter().any(|route| route.strip))),
+        ("certificate", around.certificate.clone()),
+        ("takes_metadata", Value::from(around.takes_metadata)),
+        ("tls", Value::from(around.has_tls)),
+        ("strips", Value::from(server.routes.iter().any(|route| route.strip))),
         (
             "settings",
             common.map_or_else(|| Value::from(()), |common| self::settings(common, defaults, "        ")),
@@ -118,11 +127,7 @@ impl Location {
     }
 
     fn is_grpc(&self) -> bool {
-        match &self.route.backend {
-            Backend::Upstream(upstream) => upstream.protocol == Protocol::Http2,
-            Backend::External { protocol, .. } => *protocol == Protocol::Http2,
-            Backend::Unavailable => false,
-        }
+        self.route.backend.protocol() == Some(Protocol::Http2)
     }
 
     fn external(&self) -> Value {

@@ -5,6 +5,7 @@ use minijinja::Value;
 use super::capacity::Capacity;
 use super::location::default_settings;
 use super::{observed, token};
+use crate::host::Host;
 use crate::options::{NginxOptions, RouteDefaults};
 
 /// Stands for the generation until the file is written. Control characters are in no value and no template.
@@ -21,6 +22,8 @@ pub(super) struct MainInput {
     pub(super) capacity: Capacity,
     /// The numbers of segments that some route strips.
     pub(super) depths: Vec<usize>,
+    /// The hosts that take names of gRPC's metadata, while others do not.
+    pub(super) metadata_hosts: Vec<Host>,
 }
 
 /// Every name that a main template may use.
@@ -32,6 +35,7 @@ pub(super) fn main_context(input: &MainInput, options: &NginxOptions, defaults: 
     };
     let peer = if options.proxy_protocol { "$remote_addr" } else { "$realip_remote_addr" };
     let networks: Vec<Value> = options.trusted_frontends.iter().map(token::network).collect();
+    let metadata_hosts: Vec<Value> = input.metadata_hosts.iter().map(token::handshake_name).collect();
     let resolvers: Vec<Value> = options.resolvers.iter().map(token::resolver).collect();
     Value::from_pairs([
         ("generation", token::assembled(GENERATION.into())),
@@ -55,6 +59,10 @@ pub(super) fn main_context(input: &MainInput, options: &NginxOptions, defaults: 
         ("client_header_buffer_size", Value::from(options.client_header_buffer_size_in_kb)),
         ("client_body_buffer_size", Value::from(options.client_body_buffer_size_in_kb)),
         ("large_client_header_buffer_blocks", Value::from(options.large_client_header_buffer_blocks)),
+        ("underscores_in_headers", Value::from(options.underscores_in_headers)),
+        ("lookalikes", Value::from(token::lookalikes())),
+        ("names_may_meet", Value::from(options.underscores_in_headers || !input.metadata_hosts.is_empty())),
+        ("metadata_hosts", Value::from(metadata_hosts)),
         ("proxy_protocol", Value::from(options.proxy_protocol)),
         ("trusted_frontends", Value::from(networks)),
         ("real_ip_header", token::header(&options.real_ip_header)),

@@ -102,8 +102,10 @@ impl Renderer {
         depths.dedup();
         let routes =
             state.servers.values().chain([&state.undeclared]).map(|server| server.routes.len()).sum();
+        let metadata_hosts = state.servers.iter().filter(|(_, server)| server.speaks_http2_alone());
+        let metadata_hosts = metadata_hosts.map(|(host, _)| host.clone()).collect();
         let main = self.templates.main(main_context(
-            &MainInput { routes, capacity, depths },
+            &MainInput { routes, capacity, depths, metadata_hosts },
             &self.options,
             &self.defaults,
         ))?;
@@ -193,7 +195,7 @@ fn assemble<'a>(
 /// A configuration that serves only the status port, so that nginx can start before the cluster is known.
 pub fn bootstrap(options: &NginxOptions) -> Result<Rendered, TemplateError> {
     let capacity = Capacity::of(&DesiredState::default(), options);
-    let input = MainInput { routes: 0, capacity, depths: Vec::new() };
+    let input = MainInput { routes: 0, capacity, depths: Vec::new(), metadata_hosts: Vec::new() };
     let main = Templates::new(None)?.main(main_context(&input, options, &RouteDefaults::default()))?;
     let no_blocks = || std::iter::empty();
     let parts = assemble(&main, no_blocks(), no_blocks())?;

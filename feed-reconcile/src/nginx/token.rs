@@ -168,6 +168,34 @@ pub(super) fn header_variable(name: &HeaderName) -> Value {
     token(format!("$http_{}", name.as_str().to_ascii_lowercase().replace('-', "_")))
 }
 
+/// Names of headers that servers of the CGI kind cannot tell from those that feed sets: they see `_` for `-` and `.`.
+pub(super) fn lookalikes() -> Vec<Value> {
+    const OURS: [&str; 6] = [
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Proto",
+        "X-Original-URI",
+        "X-Real-IP",
+    ];
+    let spellings = |name: &'static str| {
+        let [first, second, third] = name.split('-').collect::<Vec<_>>()[..] else { return Vec::new() };
+        let names = ["-", "_", "."]
+            .into_iter()
+            .flat_map(|left| ["-", "_", "."].map(|right| [first, left, second, right, third].concat()));
+        names.filter(|other| other != name).map(token).collect()
+    };
+    OURS.into_iter().flat_map(spellings).collect()
+}
+
+/// A host as a key of a `map` over the names of TLS handshakes, whose letters may be of either case.
+pub(super) fn handshake_name(host: &Host) -> Value {
+    match host.wildcard_suffix() {
+        Some(suffix) => token(format!("~*^[^.]+\\.{}$", suffix.replace('.', "\\."))),
+        None => token(host.as_str()),
+    }
+}
+
 /// Where `ngx_otel_module` sends spans, IPv6 in brackets. Older versions know no scheme.
 pub(super) fn collector(collector: &Collector) -> Value {
     let Collector { tls, host, port } = collector;

@@ -210,6 +210,9 @@ pub(super) struct TuningArgs {
     /// The header in which they name the client.
     #[arg(long, value_name = "HEADER", default_value = "X-Forwarded-For", value_parser = value::header_name)]
     set_real_ip_from_header: HeaderName,
+    /// Pass on request headers whose names hold an underscore. Without it only hosts with nothing but gRPC backends take them.
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value = "false", value_parser = value::boolean)]
+    nginx_underscores_in_headers: bool,
     /// Size of the buffer for a request's header, in KiB.
     #[arg(long, value_name = "KIB", default_value = "16", value_parser = value::number(1, 1024))]
     nginx_client_header_buffer_size_in_kb: u32,
@@ -237,6 +240,7 @@ impl TuningArgs {
             nginx_proxy_protocol,
             nginx_trusted_frontends,
             set_real_ip_from_header,
+            nginx_underscores_in_headers,
             nginx_client_header_buffer_size_in_kb,
             nginx_client_body_buffer_size_in_kb,
             nginx_large_client_header_buffer_blocks,
@@ -265,6 +269,7 @@ impl TuningArgs {
             proxy_protocol: nginx_proxy_protocol,
             trusted_frontends: nginx_trusted_frontends,
             real_ip_header: set_real_ip_from_header,
+            underscores_in_headers: nginx_underscores_in_headers,
             client_header_buffer_size_in_kb: nginx_client_header_buffer_size_in_kb,
             client_body_buffer_size_in_kb: nginx_client_body_buffer_size_in_kb,
             large_client_header_buffer_blocks: nginx_large_client_header_buffer_blocks,

@@ -86,6 +86,7 @@ const FLAGS: &[Row] = &[
     ("nginx-proxy-protocol", "true", "proxy_protocol: true"),
     ("nginx-trusted-frontends", "10.0.0.0/8,fd00::1", "trusted_frontends: [10.0.0.0/8, fd00::1/128]"),
     ("set-real-ip-from-header", "X-Client", r#"real_ip_header: HeaderName("X-Client")"#),
+    ("nginx-underscores-in-headers", "true", "underscores_in_headers: true"),
     ("nginx-client-header-buffer-size-in-kb", "18", "client_header_buffer_size_in_kb: 18"),
     ("nginx-client-body-buffer-size-in-kb", "19", "client_body_buffer_size_in_kb: 19"),
     ("nginx-large-client-header-buffer-blocks", "9", "large_client_header_buffer_blocks: 9"),

@@ -110,15 +110,11 @@ fn parse_stub_status(page: &str) -> Option<StubStatus> {
     let (accepts, handled, requests) = (total()?, total()?, total()?);
     let mut words = lines.next()?.split_ascii_whitespace();
     let mut count = |name| (words.next()? == name).then(|| words.next()?.parse().ok())?;
-    Some(StubStatus {
-        connections,
-        accepts,
-        handled,
-        requests,
-        reading: count("Reading:")?,
-        writing: count("Writing:")?,
-        waiting: count("Waiting:")?,
-    })
+    let (reading, writing): (u32, u32) = (count("Reading:")?, count("Writing:")?);
+    // With `keepalive_min_timeout` nginx does not count its idle connections as waiting.
+    count("Waiting:")?;
+    let waiting = u32::saturating_sub(connections, reading.saturating_add(writing));
+    Some(StubStatus { connections, accepts, handled, requests, reading, writing, waiting })
 }
 
 #[cfg(test)]
@@ -127,19 +123,19 @@ mod tests {
 
     use super::*;
 
-    const PAGE: &str = "Active connections: 3 \nserver accepts handled requests\n 16 15 31070 \n\
+    const PAGE: &str = "Active connections: 15 \nserver accepts handled requests\n 16 15 31070 \n\
         Reading: 1 Writing: 2 Waiting: 0 \n";
 
     #[test]
     fn stub_status_is_read() {
         let expected = StubStatus {
-            connections: 3,
+            connections: 15,
             accepts: 16,
             handled: 15,
             requests: 31_070,
             reading: 1,
             writing: 2,
-            waiting: 0,
+            waiting: 12,
         };
         assert_eq!(parse_stub_status(PAGE), Some(expected));
         for broken in ["", "ok\n", "Active connections: x\n", "Active connections: 3\n\n 1 2\n"] {

@@ -49,8 +49,23 @@ async fn answer(
         connection: answering.connection,
         server_name: None,
     };
-    let response = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
-    let mut stream = respond.send_response(response, false)?;
+    match echo.header("x-answer-fault") {
+        Some("close") => {
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+            return Ok(());
+        }
+        Some("silence") => std::future::pending().await,
+        _ => {}
+    }
+    let status = echo.header("x-answer-status").unwrap_or("200");
+    let mut response = Response::builder().status(status).header("content-type", "application/grpc");
+    for (name, value) in &echo.headers {
+        match name.strip_prefix("x-answer-") {
+            None | Some("status" | "fault") => {}
+            Some(field) => response = response.header(field, value),
+        }
+    }
+    let mut stream = respond.send_response(response.body(()).unwrap(), false)?;
     stream.send_data(serde_json::to_vec(&echo).unwrap().into(), false)?;
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));

@@ -26,6 +26,11 @@ pub(super) async fn converse(
             return send_back(stream).await;
         }
         let body = read_body(&mut stream, &head, false).await?;
+        match head.header("x-answer-fault") {
+            Some("close") => return Ok(()),
+            Some("silence") => std::future::pending().await,
+            _ => {}
+        }
         let echo = echo(&head, body.bytes.len(), answering, server_name.clone());
         let answer = answer(&head, &echo);
         let at_once = if head.header("x-answer-hold").is_some() { answer.len() - 100 } else { answer.len() };
@@ -76,7 +81,7 @@ fn answer(head: &Head, echo: &Echo) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status} Answer\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in &head.headers {
         match name.to_ascii_lowercase().strip_prefix("x-answer-") {
-            None | Some("status" | "hold") => {}
+            None | Some("status" | "hold" | "fault") => {}
             Some(field) => answer.extend([field, ": ", value, "\r\n"]),
         }
     }

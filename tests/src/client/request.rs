@@ -14,6 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Request {
     pub(super) method: String,
     target: Vec<u8>,
+    version: &'static str,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     source: Option<IpAddr>,
@@ -24,12 +25,20 @@ impl Request {
     /// `METHOD target`, without any header field.
     pub fn new(method: &str, target: impl Into<Vec<u8>>) -> Self {
         let (headers, body, preface) = (Vec::new(), Vec::new(), Vec::new());
-        Self { method: method.to_owned(), target: target.into(), headers, body, source: None, preface }
+        let (method, target) = (method.to_owned(), target.into());
+        Self { method, target, version: "HTTP/1.1", headers, body, source: None, preface }
     }
 
     /// `GET target` with `Host: host`.
     pub fn get(host: &str, target: impl Into<Vec<u8>>) -> Self {
         Self::new("GET", target).header("Host", host)
+    }
+
+    /// Speaks another version than HTTP/1.1.
+    #[must_use]
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.version = version;
+        self
     }
 
     /// Adds a header field.
@@ -83,7 +92,7 @@ impl Request {
         let mut bytes = self.method.clone().into_bytes();
         bytes.push(b' ');
         bytes.extend(&self.target);
-        bytes.extend(b" HTTP/1.1\r\n");
+        bytes.extend(format!(" {}\r\n", self.version).into_bytes());
         for (name, value) in &self.headers {
             bytes.extend(format!("{name}: {value}\r\n").into_bytes());
         }
