@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 
-use crate::desired::{DEFAULT_MAX_REQUESTS_PER_CONNECTION, RouteSettings, Scheme};
+use crate::desired::{Backend, DEFAULT_MAX_REQUESTS_PER_CONNECTION, RouteSettings, Scheme};
 use crate::diagnostic::{Code, Field};
 use crate::options::{AllowList, RouteDefaults};
 use crate::report::{Quoted, Report};
@@ -42,8 +42,8 @@ pub(crate) struct Annotations {
     pub(crate) exact_path: bool,
     /// Whether the route's path is stripped before proxying.
     pub(crate) strip_path: bool,
-    /// Whether `sky.uk/allow` is not valid, so that no route may be served.
-    pub(crate) rejects_routes: bool,
+    /// Where a restriction cannot be read, so that no route may be served: what all of them answer instead.
+    pub(crate) rejection: Option<Backend>,
     /// What all routes of the Ingress share.
     pub(crate) route: Arc<RouteSettings>,
     /// What nginx keeps per upstream.
@@ -73,7 +73,7 @@ impl Annotations {
             scheme: reader.scheme(),
             exact_path: reader.boolean(EXACT_PATH, defaults.exact_path),
             strip_path: reader.boolean(STRIP_PATH, defaults.strip_path),
-            rejects_routes: allow.is_none(),
+            rejection: allow.is_none().then_some(Backend::Forbidden),
             route: Arc::new(RouteSettings {
                 allow: allow.unwrap_or_default(),
                 backend_timeout_seconds: reader.number(timeout, 1..=86_400, defaults.backend_timeout_seconds),
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
             Code::InvalidAllowList,
             Field::annotation(ALLOW),
             format!(
-                "{}{others} is no IP address or CIDR, so no route of this Ingress is served.",
+                "{}{others} is no IP address or CIDR, so all routes of this Ingress answer 403.",
                 Quoted(first)
             ),
             "Write addresses and CIDRs such as `10.0.0.0/8,192.0.2.7,2001:db8::/32`, separated by commas.",

@@ -31,6 +31,8 @@ pub(crate) struct Backends<'a> {
     pub(crate) slices: &'a SliceIndex,
     pub(crate) options: &'a Options,
     pub(crate) settings: UpstreamSettings,
+    /// Whether the Ingress's annotations let no route be served, whatever its backend.
+    pub(crate) rejected: bool,
 }
 
 impl Backends<'_> {
@@ -50,7 +52,16 @@ impl Backends<'_> {
             }
             self.of_service(reference, name, place, report)
         });
-        resolved.inspect_err(|problem| problem.report(place, report)).ok()
+        resolved.inspect_err(|problem| problem.report(place, self.consequence(), report)).ok()
+    }
+
+    /// What follows for a route that cannot be served.
+    pub(crate) fn consequence(&self) -> &'static str {
+        if self.rejected {
+            "the route is not served"
+        } else {
+            "the route is not served: its path answers 503"
+        }
     }
 
     fn service_name<'b>(

@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::{
 
 use crate::annotation::Annotations;
 use crate::backend::{Backends, SliceIndex};
-use crate::desired::{IngressSummary, PathMatch, Route};
+use crate::desired::{Backend, IngressSummary, PathMatch, Route};
 use crate::diagnostic::{Code, Diagnostic, Field};
 use crate::host::Host;
 use crate::key::{ObjectKey, ObjectName};
@@ -24,8 +24,8 @@ use crate::tls::{self, TlsClaim};
 /// What one Ingress asks for, before conflicts with others are resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Compiled {
-    /// The hosts that it declares, with what it claims of them in the order of the document; a host whose routes
-    /// were all rejected has none. `None` stands for the hosts that nobody declares.
+    /// The hosts that it declares, with what it claims of them in the order of the document; a host of which nginx can
+    /// match no path has none. `None` stands for the hosts that nobody declares.
     pub(crate) hosts: BTreeMap<Option<Host>, Vec<Claim>>,
     /// The Secrets that it gives its hosts.
     pub(crate) tls: BTreeMap<Host, TlsClaim>,
@@ -37,7 +37,7 @@ pub(crate) struct Compiled {
     pub(crate) references: References,
 }
 
-/// A route that an Ingress claims.
+/// A route that an Ingress claims. One that cannot be served is claimed all the same, and refuses requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// The route.
@@ -78,8 +78,14 @@ pub(crate) fn compile(
     let mut report = Report::new(ObjectKey::ingress(name));
     let annotations =
         Annotations::read(ingress.metadata.annotations.as_ref(), &options.defaults, &mut report);
-    let backends =
-        Backends { namespace: &name.namespace, snapshot, slices, options, settings: annotations.upstream };
+    let backends = Backends {
+        namespace: &name.namespace,
+        snapshot,
+        slices,
+        options,
+        settings: annotations.upstream,
+        rejected: annotations.rejection.is_some(),
+    };
     let scheme = annotations.scheme;
     let mut compiler = Compiler {
         name,
@@ -145,38 +151,61 @@ impl Compiler<'_> {
         let routes: Vec<Claim> = paths
             .iter()
             .enumerate()
-            .filter_map(|(path_index, path)| self.path(path, Place::Path { rule: index, path: path_index }))
+            .flat_map(|(path_index, path)| self.path(path, Place::Path { rule: index, path: path_index }))
             .collect();
         self.hosts.entry(host).or_default().extend(routes);
     }
 
-    fn path(&mut self, path: &HTTPIngressPath, place: Place) -> Option<Claim> {
-        let matched = self.matched(path, place);
-        let backend =
-            self.backends.resolve(&path.backend, place, &mut self.references.services, &mut self.report)?;
-        let (path, path_match) = matched?;
-        if self.annotations.rejects_routes {
-            return None;
-        }
-        let strip = self.annotations.strip_path && !path.is_root();
-        let settings = Arc::clone(&self.annotations.route);
-        let ingress = self.name.clone();
-        Some(Claim { route: Arc::new(Route { ingress, path, path_match, backend, strip, settings }), place })
+    fn path(&mut self, path: &HTTPIngressPath, place: Place) -> Vec<Claim> {
+        let path_type = self.path_type(&path.path_type, place);
+        let matched = self.matched(path, path_type, place);
+        let backend = self.backend(&path.backend, place);
+        let backend = match path_type {
+            None if backend.refusal().is_none() => Backend::Unavailable,
+            _ => backend,
+        };
+        let claim = |(path, path_match): (RoutePath, PathMatch)| {
+            let strip = self.annotations.strip_path && !path.is_root();
+            let (ingress, backend) = (self.name.clone(), backend.clone());
+            let settings = Arc::clone(&self.annotations.route);
+            Claim { route: Arc::new(Route { ingress, path, path_match, backend, strip, settings }), place }
+        };
+        matched.into_iter().map(claim).collect()
     }
 
-    fn matched(&mut self, path: &HTTPIngressPath, place: Place) -> Option<(RoutePath, PathMatch)> {
-        let path_type = self.path_type(&path.path_type, place)?;
+    /// Where requests for a route go: nowhere, if it cannot be served. It keeps its place then, so that no other route
+    /// answers for it.
+    fn backend(&mut self, backend: &IngressBackend, place: Place) -> Backend {
+        let resolved = self.backends.resolve(backend, place, &mut self.references.services, &mut self.report);
+        self.annotations.rejection.clone().or(resolved).unwrap_or(Backend::Unavailable)
+    }
+
+    /// What nginx can match for the path. Of a `pathType` that is not known it is all that the path may stand for.
+    fn matched(
+        &mut self,
+        path: &HTTPIngressPath,
+        path_type: Option<PathType>,
+        place: Place,
+    ) -> Vec<(RoutePath, PathMatch)> {
         let text = path.path.as_deref().unwrap_or_default();
-        path::normalise(text, path_type, self.annotations.exact_path)
-            .inspect_err(|reason| {
-                self.report.add(
-                    Code::InvalidPath,
-                    place.field().name("path"),
-                    format!("{} {reason}, so the route is not served.", Quoted(text)),
-                    reason.help(),
-                );
-            })
-            .ok()
+        let matched: Result<Vec<_>, _> = match path_type {
+            Some(path_type) => {
+                path::normalise(text, path_type, self.annotations.exact_path).map(|it| vec![it])
+            }
+            None => {
+                let either = [PathType::Exact, PathType::Prefix];
+                either.map(|path_type| path::normalise(text, path_type, false)).into_iter().collect()
+            }
+        };
+        matched.unwrap_or_else(|reason| {
+            self.report.add(
+                Code::InvalidPath,
+                place.field().name("path"),
+                format!("{} {reason}, so the route is not served.", Quoted(text)),
+                reason.help(),
+            );
+            Vec::new()
+        })
     }
 
     fn path_type(&mut self, name: &str, place: Place) -> Option<PathType> {
@@ -188,7 +217,8 @@ impl Compiler<'_> {
         }
         let path_type = PathType::new(name);
         if path_type.is_none() {
-            let message = format!("{} is no `pathType`, so the route is not served.", Quoted(name));
+            let consequence = self.backends.consequence();
+            let message = format!("{} is no `pathType`, so {consequence}.", Quoted(name));
             self.report.add(Code::InvalidPathType, field(), message, PATH_TYPES);
         }
         path_type
@@ -197,8 +227,7 @@ impl Compiler<'_> {
     /// Claims what the rules leave over of each host that they name.
     fn default_backend(&mut self, backend: &IngressBackend) {
         let place = Place::DefaultBackend;
-        let resolved = self.backends.resolve(backend, place, &mut self.references.services, &mut self.report);
-        let Some(backend) = resolved.filter(|_| !self.annotations.rejects_routes) else { return };
+        let backend = self.backend(backend, place);
         let claim = Claim {
             route: Arc::new(Route {
                 ingress: self.name.clone(),

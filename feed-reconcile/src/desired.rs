@@ -13,7 +13,7 @@ use crate::path::RoutePath;
 /// Everything that should be served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DesiredState {
-    /// The declared hosts; one whose routes were all rejected is there, with no route.
+    /// The declared hosts; one whose paths nginx can never match is there, with no route.
     pub servers: BTreeMap<Host, Arc<VirtualServer>>,
     /// Requests for hosts that nobody declared.
     pub undeclared: Arc<VirtualServer>,
@@ -97,17 +97,28 @@ pub enum Backend {
         /// What is spoken with it.
         protocol: Protocol,
     },
-    /// Nowhere: the Service is there, but none of its endpoints is ready. Answered with 503.
+    /// Nowhere: no endpoint is ready, or the route cannot be served and keeps its place. Answered with 503.
     Unavailable,
+    /// Nowhere: who may send requests cannot be read. Answered with 403.
+    Forbidden,
 }
 
 impl Backend {
+    /// The status that nginx answers with by itself, where requests go nowhere.
+    pub fn refusal(&self) -> Option<u16> {
+        match self {
+            Self::Upstream(_) | Self::External { .. } => None,
+            Self::Unavailable => Some(503),
+            Self::Forbidden => Some(403),
+        }
+    }
+
     /// What is spoken with it; `None` where nothing is asked.
     pub fn protocol(&self) -> Option<Protocol> {
         match self {
             Self::Upstream(upstream) => Some(upstream.protocol),
             Self::External { protocol, .. } => Some(*protocol),
-            Self::Unavailable => None,
+            Self::Unavailable | Self::Forbidden => None,
         }
     }
 }
@@ -185,7 +196,7 @@ pub struct IngressSummary {
     pub scheme: Option<Scheme>,
     /// Its valid hosts, in order.
     pub hosts: Vec<Host>,
-    /// How many of its routes are served, over all hosts.
+    /// How many of its routes lead to a backend, over all hosts.
     pub routes: usize,
     /// When the Ingress was created, in nanoseconds since 1970; what is older wins. `None` counts as oldest.
     pub created: Option<i128>,

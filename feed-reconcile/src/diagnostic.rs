@@ -49,7 +49,7 @@ codes! {
     InvalidHost = Error,
     /// The path holds what no request could match, or what nginx cannot hold.
     InvalidPath = Error,
-    /// `pathType` is none of `Exact`, `Prefix`, `ImplementationSpecific`.
+    /// `pathType` is none of `Exact`, `Prefix`, `ImplementationSpecific`: the path answers 503.
     InvalidPathType = Error,
     /// `pathType` is absent: `ImplementationSpecific` is assumed.
     MissingPathType = Warning,
@@ -59,7 +59,7 @@ codes! {
     ClampedAnnotation = Warning,
     /// The annotation is an older name of one that is there too and says something else, which applies.
     SupersededAnnotation = Warning,
-    /// An entry of `sky.uk/allow` is no IP address or CIDR: the Ingress's routes are rejected.
+    /// An entry of `sky.uk/allow` is no IP address or CIDR: the Ingress's routes answer 403.
     InvalidAllowList = Error,
     /// No Service of that name in the Ingress's namespace.
     ServiceNotFound = Error,

@@ -1,5 +1,6 @@
 //! From the cluster to the desired state, in whole or from what changed.
 
+mod handover;
 mod host_claims;
 mod references;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::host::Host;
 use crate::key::ObjectName;
 use crate::options::Options;
 use crate::snapshot::ClusterSnapshot;
+pub use handover::Handover;
 use host_claims::{Claimant, merge};
 use references::{ReferenceIndex, update_slice_index};
 
@@ -56,6 +58,7 @@ pub struct Reconciler {
     slices: SliceIndex,
     /// How many routes use an upstream.
     upstream_users: BTreeMap<UpstreamName, usize>,
+    handovers: Vec<Handover>,
     reconciled: Reconciled,
 }
 
@@ -71,6 +74,7 @@ impl Reconciler {
             references: ReferenceIndex::default(),
             slices: SliceIndex::default(),
             upstream_users: BTreeMap::new(),
+            handovers: Vec::new(),
             reconciled: Reconciled::default(),
         }
     }
@@ -80,10 +84,16 @@ impl Reconciler {
         &self.reconciled
     }
 
+    /// What the last update has passed on from one Ingress to another.
+    pub fn handovers(&self) -> &[Handover] {
+        &self.handovers
+    }
+
     /// Takes over a newer snapshot, and computes what it changes.
     pub fn update(&mut self, snapshot: &ClusterSnapshot) -> &Reconciled {
         let ingresses = self.affected_ingresses(snapshot);
         self.snapshot = snapshot.clone();
+        self.handovers.clear();
         let mut hosts = BTreeSet::new();
         for name in &ingresses {
             self.forget(name, &mut hosts);
@@ -172,7 +182,9 @@ impl Reconciler {
             None => Some(&state.undeclared),
         };
         for route in server.iter().flat_map(|server| &server.routes) {
-            if let Some(summary) = state.ingresses.get_mut(&route.ingress) {
+            if route.backend.refusal().is_none()
+                && let Some(summary) = state.ingresses.get_mut(&route.ingress)
+            {
                 summary.routes = summary.routes.saturating_sub(1);
             }
             if let Backend::Upstream(upstream) = &route.backend
@@ -197,7 +209,9 @@ impl Reconciler {
         };
         let (server, conflicts) = merge(host.as_ref(), claimants, &self.compiled);
         for route in &server.routes {
-            if let Some(summary) = self.reconciled.state.ingresses.get_mut(&route.ingress) {
+            if route.backend.refusal().is_none()
+                && let Some(summary) = self.reconciled.state.ingresses.get_mut(&route.ingress)
+            {
                 summary.routes += 1;
             }
             if let Backend::Upstream(upstream) = &route.backend {
@@ -214,6 +228,13 @@ impl Reconciler {
 
     fn set_server(&mut self, host: Option<Host>, server: Option<VirtualServer>) {
         let state = &mut self.reconciled.state;
+        let before = match &host {
+            Some(host) => state.servers.get(host),
+            None => Some(&state.undeclared),
+        };
+        if let Some((before, server)) = before.zip(server.as_ref()) {
+            self.handovers.extend(Handover::between(host.as_ref(), before, server));
+        }
         match (host, server) {
             (Some(host), Some(server)) => keep_equal(&mut state.servers, &host, &Arc::new(server)),
             (Some(host), None) => drop(state.servers.remove(&host)),

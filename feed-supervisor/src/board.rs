@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use feed_reconcile::apply::{Outcome, Problem, Report, Situation};
 use feed_reconcile::diagnostic::{Diagnostics, Severity};
+use feed_reconcile::host::Host;
 use feed_reconcile::key::ObjectName;
 use feed_reconcile::nginx::{Generation, Rendered};
+use feed_reconcile::path::RoutePath;
+use feed_reconcile::reconcile::Handover;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -141,6 +144,7 @@ impl Board {
         self.metrics.quarantined(computed.quarantined);
         let before = self.diagnostics.send_replace(Arc::clone(&computed.diagnostics));
         log_new(&before, &computed.diagnostics);
+        computed.handovers.iter().for_each(log_handover);
         let mut shown = self.shown();
         shown.ingresses = computed.ingresses;
         let counts = Counts::of(computed);
@@ -298,6 +302,23 @@ fn condition_of_configuration(ready: bool, is_down: bool, problems: &[String]) -
             Condition::NotReady("the first complete configuration is not confirmed yet".into())
         }
         (true, _) => Condition::Good,
+    }
+}
+
+/// Logs that paths of a host change hands: a warning where they leave the namespace.
+fn log_handover(Handover { host, from, to, paths }: &Handover) {
+    let host = host.as_ref().map_or("*", Host::as_str);
+    let first: Vec<&str> = paths.iter().take(FIRST).map(RoutePath::as_str).collect();
+    let others = match paths.len().saturating_sub(FIRST) {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    let paths = first.join(", ");
+    let (was, is) = (&from.namespace, &to.namespace);
+    if was == is {
+        info!(host, %from, %to, "Host {host} changes hands: {paths}{others} was Ingress {from}'s, and is Ingress {to}'s now.");
+    } else {
+        warn!(host, %from, %to, "Host {host} changes hands, and leaves namespace {was}: {paths}{others} was Ingress {from}'s, and is Ingress {to}'s now.");
     }
 }
 

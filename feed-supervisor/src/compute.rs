@@ -17,6 +17,7 @@ use feed_reconcile::key::ObjectName;
 use feed_reconcile::nginx::{Rendered, Renderer, TemplateError};
 use feed_reconcile::options::{NginxOptions, Options};
 use feed_reconcile::quarantine::Quarantine;
+use feed_reconcile::reconcile::Handover;
 use feed_reconcile::snapshot::{ClusterSnapshot, Store};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -69,6 +70,8 @@ pub struct Computed {
     pub admitted: Store<Ingress>,
     /// Everything that is wrong with the cluster's objects.
     pub diagnostics: Arc<Diagnostics>,
+    /// What passes from one Ingress to another with it.
+    pub handovers: Vec<Handover>,
     /// How many Ingresses are kept away from nginx.
     pub quarantined: usize,
     /// Whether somebody innocent may be kept away as well, since the one at fault is still searched for.
@@ -193,7 +196,8 @@ impl Engine {
         let options = &self.recipe.options;
         self.look_again_at = self.examiner.examine(&mut snapshot, options, Timestamp::now());
         snapshot.default_certificate = default_pair.map(|pair| pair.certificate.pair.clone());
-        let reconciled = info_span!("reconcile").in_scope(|| self.reconciler.update(&snapshot));
+        info_span!("reconcile").in_scope(|| self.reconciler.update(&snapshot));
+        let reconciled = self.reconciler.reconciled();
         if let Some(traffic) = traffic {
             traffic.declare(&reconciled.state);
         }
@@ -206,6 +210,7 @@ impl Engine {
             rendered: rendered.map_err(|error| error.to_string()),
             admitted: snapshot.ingresses,
             diagnostics: Arc::new(diagnostics),
+            handovers: self.reconciler.handovers().to_vec(),
             quarantined: self.quarantine.quarantined().count(),
             searching: self.quarantine.is_searching(),
             ingresses: reconciled.state.ingresses.len(),

@@ -102,7 +102,9 @@ fn hostile_annotations(class: &str) -> Vec<Value> {
 async fn check_unharmed(feed: &Feed) {
     assert_eq!(feed.get("innocent.test", "/").await.echo().backend, "b");
     for host in ["pwned.test", "nobody.test"] {
-        assert_eq!(feed.get(host, "/").await.status, 404, "{host}");
+        // A default backend that leads nowhere answers for them, if there is one.
+        let status = feed.get(host, "/").await.status;
+        assert!([404, 503].contains(&status), "{host}: {status}");
     }
     // Nothing of a path is left out or let in but by its own rule: the good path of the same host is served.
     for number in 0..paths().len() {

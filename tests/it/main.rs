@@ -10,6 +10,7 @@
 mod access_log;
 mod adoption;
 mod backends;
+mod claims;
 mod cluster;
 mod events;
 mod faults;

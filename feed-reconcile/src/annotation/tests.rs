@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::Annotations;
-use crate::desired::Scheme;
+use crate::desired::{Backend, Scheme};
 use crate::key::{ObjectKey, ObjectName};
 use crate::options::{AllowList, RouteDefaults};
 use crate::report::Report;
@@ -59,7 +59,7 @@ fn without_annotations_the_defaults_apply() {
         let (annotations, diagnostics) = read(&[], &defaults);
         assert_eq!(diagnostics, [""; 0]);
         assert_eq!(annotations.scheme, None);
-        assert!(!annotations.rejects_routes);
+        assert_eq!(annotations.rejection, None);
         assert_eq!(annotations.strip_path, defaults.strip_path);
         assert_eq!(annotations.exact_path, defaults.exact_path);
         assert_eq!(annotations.route.allow, defaults.allow);
@@ -120,7 +120,7 @@ fn frontend_scheme() {
 fn allow() {
     check(
         "allow",
-        |it| (allowed(it), it.rejects_routes),
+        |it| (allowed(it), it.rejection == Some(Backend::Forbidden)),
         [
             ("", (String::new(), false), ""),
             (" ", (String::new(), false), ""),
@@ -137,31 +137,31 @@ fn allow() {
             (
                 "10.0.0.0/8,example.com",
                 (String::new(), true),
-                "InvalidAllowList allow: \"example.com\" is no IP address or CIDR, so no route of this Ingress is \
-                 served.",
+                "InvalidAllowList allow: \"example.com\" is no IP address or CIDR, so all routes of this Ingress \
+                 answer 403.",
             ),
             (
                 "10.0.0.0/33,x,10.0.0.1",
                 (String::new(), true),
-                "InvalidAllowList allow: \"10.0.0.0/33\" (and 1 more) is no IP address or CIDR, so no route of this \
-                 Ingress is served.",
+                "InvalidAllowList allow: \"10.0.0.0/33\" (and 1 more) is no IP address or CIDR, so all routes of \
+                 this Ingress answer 403.",
             ),
             (
                 "10.0.0.0/8,",
                 (String::new(), true),
-                "InvalidAllowList allow: \"\" is no IP address or CIDR, so no route of this Ingress is served.",
+                "InvalidAllowList allow: \"\" is no IP address or CIDR, so all routes of this Ingress answer 403.",
             ),
             (
                 "10.0.0.0/8 192.0.2.7",
                 (String::new(), true),
-                "InvalidAllowList allow: \"10.0.0.0/8 192.0.2.7\" is no IP address or CIDR, so no route of this \
-                 Ingress is served.",
+                "InvalidAllowList allow: \"10.0.0.0/8 192.0.2.7\" is no IP address or CIDR, so all routes of \
+                 this Ingress answer 403.",
             ),
             (
                 "010.0.0.1",
                 (String::new(), true),
-                "InvalidAllowList allow: \"010.0.0.1\" is no IP address or CIDR, so no route of this Ingress is \
-                 served.",
+                "InvalidAllowList allow: \"010.0.0.1\" is no IP address or CIDR, so all routes of this Ingress \
+                 answer 403.",
             ),
         ],
     );

@@ -22,9 +22,9 @@ pub(super) enum Problem {
 }
 
 impl Problem {
-    /// Says what is wrong with the backend at that place.
-    pub(super) fn report(&self, place: Place, report: &mut Report) {
-        let message = format!("{self}, so the route is not served.");
+    /// Says what is wrong with the backend at that place, and what follows.
+    pub(super) fn report(&self, place: Place, consequence: &str, report: &mut Report) {
+        let message = format!("{self}, so {consequence}.");
         report.add(self.code(), self.field(place), message, self.help());
         if let Self::Service(name, _) = self {
             report.relate(ObjectKey { kind: ObjectKind::Service, name: name.clone() });

@@ -34,8 +34,14 @@ fn resolve_in(
     let snapshot = fixture::snapshot(objects);
     let slices = fixture::slice_index(&snapshot);
     let namespace: Arc<str> = namespace.into();
-    let backends =
-        Backends { namespace: &namespace, snapshot: &snapshot, slices: &slices, options, settings };
+    let backends = Backends {
+        namespace: &namespace,
+        snapshot: &snapshot,
+        slices: &slices,
+        options,
+        settings,
+        rejected: false,
+    };
     let mut report = Report::new(ObjectKey::ingress(&ObjectName::default()));
     let mut services = BTreeSet::new();
     let place = Place::Path { rule: 1, path: 2 };
@@ -49,6 +55,7 @@ fn show(resolved: &Resolved) -> String {
     let backend = match &resolved.backend {
         None => "rejected".to_owned(),
         Some(Backend::Unavailable) => "unavailable".to_owned(),
+        Some(Backend::Forbidden) => "forbidden".to_owned(),
         Some(Backend::External { host, port, protocol }) => format!("external {host}:{port} {protocol:?}"),
         Some(Backend::Upstream(upstream)) => {
             let addresses: Vec<String> = upstream.addresses.iter().map(ToString::to_string).collect();
@@ -92,7 +99,7 @@ fn a_port_by_number_or_by_name() {
 fn unknown_ports_are_refused() {
     let refused = |port: &str, message: &str| {
         let expected = format!(
-            "rejected\nServicePortNotFound backend.service.port: Service ns/web {message}, so the route is not served."
+            "rejected\nServicePortNotFound backend.service.port: Service ns/web {message}, so the route is not served: its path answers 503."
         );
         assert_eq!(service(port, TWO_PORTS), expected);
     };
@@ -110,7 +117,7 @@ fn unknown_ports_are_refused() {
 #[test]
 fn only_tcp_ports_that_exist_are_usable() {
     let not_found = "rejected\nServicePortNotFound backend.service.port: Service ns/web has no TCP port 53, so the \
-                     route is not served.";
+                     route is not served: its path answers 503.";
     for ports in ["[{port: 53, protocol: UDP}]", "[{port: 53, protocol: SCTP}]", "[]", "null"] {
         assert_eq!(service("{number: 53}", &format!("{{clusterIP: 10.0.0.1, ports: {ports}}}")), not_found);
     }
@@ -141,7 +148,7 @@ fn without_a_cluster_ip_there_is_nowhere_to_go() {
         assert_eq!(
             service("{number: 80}", &format!("{{clusterIP: {address}, ports: [{{port: 80}}]}}")),
             "rejected\nInvalidServiceAddress backend.service: Service ns/web has no cluster IP, so the route is not \
-             served."
+             served: its path answers 503."
         );
     }
 }
@@ -187,7 +194,7 @@ fn a_service_that_is_not_there() {
     );
     assert_eq!(
         show(&resolved),
-        "rejected\nServiceNotFound backend.service.name: There is no Service ns/web, so the route is not served."
+        "rejected\nServiceNotFound backend.service.name: There is no Service ns/web, so the route is not served: its path answers 503."
     );
     assert_eq!(resolved.services, [ObjectName::new("ns", "web")].into());
 }
@@ -207,7 +214,7 @@ fn names_that_no_service_can_have() {
             show(&resolved),
             format!(
                 "rejected\nServiceNotFound backend.service.name: No Service can be named {name:?} in a namespace \
-                 \"ns\", so the route is not served."
+                 \"ns\", so the route is not served: its path answers 503."
             )
         );
         assert!(resolved.services.is_empty());
@@ -234,17 +241,17 @@ fn resources_and_nothing_at_all_are_refused() {
     check(
         "{resource: {kind: StorageBucket, name: static}}",
         "rejected\nResourceBackend backend.resource: A backend that is a resource is not supported, so the route is \
-         not served.",
+         not served: its path answers 503.",
     );
     check(
         "{resource: {kind: StorageBucket, name: static}, service: {name: web, port: {number: 80}}}",
         "rejected\nResourceBackend backend.resource: A backend that is a resource is not supported, so the route is \
-         not served.",
+         not served: its path answers 503.",
     );
     for backend in ["{}", "{service: null}"] {
         check(
             backend,
-            "rejected\nEmptyBackend backend: The backend names no Service, so the route is not served.",
+            "rejected\nEmptyBackend backend: The backend names no Service, so the route is not served: its path answers 503.",
         );
     }
 }
@@ -436,7 +443,7 @@ mod external_names {
         assert_eq!(
             external("{number: 80}", "externalName: example.com", &Options::default()),
             "rejected\nExternalNameRefused backend.service: Service ns/web is of type ExternalName, which is not \
-             allowed here, so the route is not served."
+             allowed here, so the route is not served: its path answers 503."
         );
         assert_eq!(
             external("{number: 80}", "externalName: example.com", &allowed()),

@@ -64,6 +64,7 @@ fn claim(claim: &Claim) -> String {
         Backend::Upstream(upstream) => upstream.name.as_str().to_owned(),
         Backend::External { host, port, .. } => format!("external {host}:{port}"),
         Backend::Unavailable => "503".to_owned(),
+        Backend::Forbidden => "403".to_owned(),
     };
     let strip = if route.strip { ", stripped" } else { "" };
     let default = if claim.is_default() { ", default" } else { "" };
@@ -308,17 +309,20 @@ fn a_default_backend_that_does_not_resolve() {
 defaultBackend: {service: {name: nobody, port: {number: 80}}}
 rules: [{host: www.example.com}]
 ";
-    insta::assert_snapshot!(show(&ingress(&[], spec)), @r"
+    insta::assert_snapshot!(show(&ingress(&[], spec)), @"
 www.example.com
-error ServiceNotFound spec.defaultBackend.service.name: There is no Service ns/nobody, so the route is not served. Create the Service in the Ingress's namespace, or correct the name.
+  prefix / -> 503, default
+error ServiceNotFound spec.defaultBackend.service.name: There is no Service ns/nobody, so the route is not served: its path answers 503. Create the Service in the Ingress's namespace, or correct the name.
 ");
-    insta::assert_snapshot!(show(&ingress(&[], "\ndefaultBackend: {}")), @r"
+    insta::assert_snapshot!(show(&ingress(&[], "\ndefaultBackend: {}")), @"
 (undeclared hosts)
-error EmptyBackend spec.defaultBackend: The backend names no Service, so the route is not served. Name a Service and one of its ports in `service`.
+  prefix / -> 503, default
+error EmptyBackend spec.defaultBackend: The backend names no Service, so the route is not served: its path answers 503. Name a Service and one of its ports in `service`.
 ");
-    insta::assert_snapshot!(show(&ingress(&[], "\ndefaultBackend: {resource: {kind: a, name: b}}")), @r"
+    insta::assert_snapshot!(show(&ingress(&[], "\ndefaultBackend: {resource: {kind: a, name: b}}")), @"
 (undeclared hosts)
-error ResourceBackend spec.defaultBackend.resource: A backend that is a resource is not supported, so the route is not served. Name a Service in `service` instead.
+  prefix / -> 503, default
+error ResourceBackend spec.defaultBackend.resource: A backend that is a resource is not supported, so the route is not served: its path answers 503. Name a Service in `service` instead.
 ");
 }
 
@@ -347,17 +351,20 @@ no-http.example.com
 no-paths.example.com
 null-paths.example.com
 odd-paths.example.com
+  prefix / -> 503
+  prefix / -> 503
+  prefix / -> 503
 warning EmptyRule spec.rules[0]: There are neither paths nor a default backend, so nothing is served for it. Add `http.paths`, or a `defaultBackend`.
 warning EmptyRule spec.rules[1]: There are neither paths nor a default backend, so nothing is served for it. Add `http.paths`, or a `defaultBackend`.
 warning EmptyRule spec.rules[2]: There are neither paths nor a default backend, so nothing is served for it. Add `http.paths`, or a `defaultBackend`.
 warning EmptyRule spec.rules[3]: There are neither paths nor a default backend, so nothing is served for it. Add `http.paths`, or a `defaultBackend`.
 warning EmptyRule spec.rules[4]: There are neither paths nor a default backend, so nothing is served for it. Add `http.paths`, or a `defaultBackend`.
 warning MissingPathType spec.rules[5].http.paths[0].pathType: There is no `pathType`, so `ImplementationSpecific` is assumed. Write `Exact`, `Prefix` or `ImplementationSpecific`.
-error EmptyBackend spec.rules[5].http.paths[0].backend: The backend names no Service, so the route is not served. Name a Service and one of its ports in `service`.
+error EmptyBackend spec.rules[5].http.paths[0].backend: The backend names no Service, so the route is not served: its path answers 503. Name a Service and one of its ports in `service`.
 warning MissingPathType spec.rules[5].http.paths[1].pathType: There is no `pathType`, so `ImplementationSpecific` is assumed. Write `Exact`, `Prefix` or `ImplementationSpecific`.
-error EmptyBackend spec.rules[5].http.paths[1].backend: The backend names no Service, so the route is not served. Name a Service and one of its ports in `service`.
+error EmptyBackend spec.rules[5].http.paths[1].backend: The backend names no Service, so the route is not served: its path answers 503. Name a Service and one of its ports in `service`.
 warning MissingPathType spec.rules[5].http.paths[2].pathType: There is no `pathType`, so `ImplementationSpecific` is assumed. Write `Exact`, `Prefix` or `ImplementationSpecific`.
-error ServiceNotFound spec.rules[5].http.paths[2].backend.service.name: No Service can be named "" in a namespace "ns", so the route is not served. Names of Services and namespaces have 1 to 63 lower-case letters, digits or `-`, and begin and end with a letter or digit.
+error ServiceNotFound spec.rules[5].http.paths[2].backend.service.name: No Service can be named "" in a namespace "ns", so the route is not served: its path answers 503. Names of Services and namespaces have 1 to 63 lower-case letters, digits or `-`, and begin and end with a letter or digit.
 "#);
 }
 
@@ -383,10 +390,14 @@ rules:
     insta::assert_snapshot!(show(&ingress(&[], spec)), @r#"
 www.example.com
   directory /a/ -> ns.web.80, stripped
+  exact /b -> 503, stripped
+  prefix /b -> 503, stripped
+  exact /c -> 503, stripped
+  prefix /c -> 503, stripped
   prefix /d -> ns.web.80, stripped
 warning MissingPathType spec.rules[0].http.paths[0].pathType: There is no `pathType`, so `ImplementationSpecific` is assumed. Write `Exact`, `Prefix` or `ImplementationSpecific`.
-error InvalidPathType spec.rules[0].http.paths[1].pathType: "Regex" is no `pathType`, so the route is not served. Write `Exact`, `Prefix` or `ImplementationSpecific`.
-error InvalidPathType spec.rules[0].http.paths[2].pathType: "prefix" is no `pathType`, so the route is not served. Write `Exact`, `Prefix` or `ImplementationSpecific`.
+error InvalidPathType spec.rules[0].http.paths[1].pathType: "Regex" is no `pathType`, so the route is not served: its path answers 503. Write `Exact`, `Prefix` or `ImplementationSpecific`.
+error InvalidPathType spec.rules[0].http.paths[2].pathType: "prefix" is no `pathType`, so the route is not served: its path answers 503. Write `Exact`, `Prefix` or `ImplementationSpecific`.
 "#);
 }
 
@@ -414,6 +425,7 @@ rules:
     insta::assert_snapshot!(show(&ingress(&[], spec)), @r#"
 www.example.com
   prefix /good -> ns.web.80, stripped
+  prefix /nobody -> 503, stripped
   exact /$x;'()*+,=:@!& -> ns.web.80, stripped
   prefix /also-good -> ns.api.80, stripped
 error InvalidPath spec.rules[0].http.paths[1].path: "/a;}\n\"'$x\\ {" holds '}', which RFC 3986 allows in a path only percent-encoded, so the route is not served. Percent-encode it, or use another path.
@@ -424,14 +436,15 @@ error InvalidPath spec.rules[0].http.paths[5].path: "/a%2fb" holds an encoded sl
 error InvalidPath spec.rules[0].http.paths[6].path: "/100%" holds a `%` that is not followed by two hexadecimal digits, so the route is not served. Write a literal percent sign as `%25`.
 error InvalidPath spec.rules[0].http.paths[7].path: "/%00" holds an encoded control character, so the route is not served. Use another path.
 error InvalidPath spec.rules[0].http.paths[8].path: "/%ff" is not UTF-8 once decoded, so the route is not served. Use another path.
-error ServiceNotFound spec.rules[0].http.paths[9].backend.service.name: There is no Service ns/nobody, so the route is not served. Create the Service in the Ingress's namespace, or correct the name.
-error InvalidPathType spec.rules[0].http.paths[10].pathType: "Bad" is no `pathType`, so the route is not served. Write `Exact`, `Prefix` or `ImplementationSpecific`.
-error ServicePortNotFound spec.rules[0].http.paths[10].backend.service.port: Service ns/web has no TCP port "nothing", so the route is not served. Name a TCP port of the Service's `spec.ports`, by `name` or by `number` (not its target port).
+error ServiceNotFound spec.rules[0].http.paths[9].backend.service.name: There is no Service ns/nobody, so the route is not served: its path answers 503. Create the Service in the Ingress's namespace, or correct the name.
+error InvalidPathType spec.rules[0].http.paths[10].pathType: "Bad" is no `pathType`, so the route is not served: its path answers 503. Write `Exact`, `Prefix` or `ImplementationSpecific`.
+error InvalidPath spec.rules[0].http.paths[10].path: "/a b" holds ' ', which RFC 3986 allows in a path only percent-encoded, so the route is not served. Percent-encode it, or use another path.
+error ServicePortNotFound spec.rules[0].http.paths[10].backend.service.port: Service ns/web has no TCP port "nothing", so the route is not served: its path answers 503. Name a TCP port of the Service's `spec.ports`, by `name` or by `number` (not its target port).
 "#);
 }
 
 #[test]
-fn an_invalid_allow_list_rejects_all_routes_and_keeps_the_hosts() {
+fn an_invalid_allow_list_rejects_all_routes_and_keeps_their_places() {
     let spec = "
 defaultBackend: {service: {name: api, port: {number: 80}}}
 rules:
@@ -444,7 +457,10 @@ rules:
     let compiled = ingress(&[("allow", "10.0.0.0/8,oops")], spec);
     insta::assert_snapshot!(show(&compiled), @r#"
 www.example.com
-error InvalidAllowList metadata.annotations[sky.uk/allow]: "oops" is no IP address or CIDR, so no route of this Ingress is served. Write addresses and CIDRs such as `10.0.0.0/8,192.0.2.7,2001:db8::/32`, separated by commas.
+  prefix /a -> 403, stripped
+  prefix /b -> 403, stripped
+  prefix / -> 403, default
+error InvalidAllowList metadata.annotations[sky.uk/allow]: "oops" is no IP address or CIDR, so all routes of this Ingress answer 403. Write addresses and CIDRs such as `10.0.0.0/8,192.0.2.7,2001:db8::/32`, separated by commas.
 error ServiceNotFound spec.rules[0].http.paths[1].backend.service.name: There is no Service ns/nobody, so the route is not served. Create the Service in the Ingress's namespace, or correct the name.
 "#);
     assert_eq!(compiled.references.services.len(), 3, "what is looked up does not depend on it");

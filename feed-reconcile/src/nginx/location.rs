@@ -64,7 +64,7 @@ pub(super) fn places<'a>(
     let itself = (route.path_match == PathMatch::Exact, Cow::Borrowed(path));
     let (without, with) = match route.path_match {
         PathMatch::Prefix if !route.path.is_root() => (Some(path), (false, Cow::Owned(format!("{path}/")))),
-        PathMatch::Directory if route.backend == Backend::Unavailable => (path.strip_suffix('/'), itself),
+        PathMatch::Directory if route.backend.refusal().is_some() => (path.strip_suffix('/'), itself),
         _ => (None, itself),
     };
     let is_free = |path: &&str| {
@@ -133,7 +133,7 @@ impl Location {
     fn external(&self) -> Value {
         match &self.route.backend {
             Backend::External { host, .. } => token::host(host),
-            Backend::Upstream(_) | Backend::Unavailable => Value::from(()),
+            Backend::Upstream(_) | Backend::Unavailable | Backend::Forbidden => Value::from(()),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Object for Location {
             "address" => self.address.clone(),
             "rest" => self.rest.clone(),
             "strip" => Value::from(self.route.strip),
-            "unavailable" => Value::from(self.route.backend == Backend::Unavailable),
+            "refusal" => Value::from(self.route.backend.refusal()),
             "grpc" => Value::from(self.is_grpc()),
             "external" => self.external(),
             "segments" => Value::from(self.route.path.depth()),

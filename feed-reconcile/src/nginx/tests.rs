@@ -119,6 +119,8 @@ fn layout_of_each_kind_of_route() {
     };
     let mut away = route("/away/", PathMatch::Directory, false);
     away.backend = Backend::Unavailable;
+    let mut forbidden = route("/forbidden/", PathMatch::Directory, false);
+    forbidden.backend = Backend::Forbidden;
     let routes = vec![
         route("/", PathMatch::Prefix, false),
         away,
@@ -126,6 +128,7 @@ fn layout_of_each_kind_of_route() {
         route("/exact", PathMatch::Exact, true),
         route("/exact/", PathMatch::Exact, false),
         external,
+        forbidden,
         grpc,
         route("/one/two", PathMatch::Prefix, true),
         route("/prefix", PathMatch::Prefix, false),

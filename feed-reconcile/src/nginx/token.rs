@@ -139,7 +139,7 @@ pub(super) fn backend(backend: &Backend) -> Value {
         Backend::External { port, protocol, .. } => {
             token(format!("{}://$external:{port}", scheme(*protocol)))
         }
-        Backend::Unavailable => Value::from(()),
+        Backend::Unavailable | Backend::Forbidden => Value::from(()),
     }
 }
 

@@ -20,13 +20,13 @@ pub(super) struct Claimant {
 
 /// What two routes cannot both have: the path without its last slash, unless the match is exact.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Slot<'a> {
+pub(super) struct Slot<'a> {
     path: &'a str,
     exact: bool,
 }
 
 impl<'a> Slot<'a> {
-    fn of(route: &'a Route) -> Self {
+    pub(super) fn of(route: &'a Route) -> Self {
         let path = route.path.as_str();
         match route.path_match {
             PathMatch::Exact => Self { path, exact: true },
@@ -37,7 +37,8 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// The routes of one host (`None`: of the undeclared ones), and what lost against them.
+/// The routes of one host (`None`: of the undeclared ones), and what lost against them. A claim that cannot be served
+/// wins as any other does.
 pub(super) fn merge(
     host: Option<&Host>,
     claimants: &BTreeSet<Claimant>,
@@ -107,13 +108,13 @@ fn conflict(host: Option<&Host>, loser: &Claim, winner: &Claim) -> Diagnostic {
     } else if same_ingress {
         (
             Code::DuplicateRoute,
-            format!("The path {path} of {host} is declared twice in this Ingress; the first one is served."),
+            format!("The path {path} of {host} is declared twice in this Ingress; the first one counts."),
             "Remove one of the two.",
         )
     } else {
         (
             Code::DuplicateRoute,
-            format!("The path {path} of {host} is served by {winning}, which is older or first by name."),
+            format!("The path {path} of {host} belongs to {winning}, which is older or first by name."),
             "Remove the path from one of the two Ingresses.",
         )
     };

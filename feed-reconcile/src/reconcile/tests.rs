@@ -1,4 +1,5 @@
 mod incremental;
+mod rejected;
 
 use std::fmt::Write as _;
 
@@ -41,7 +42,9 @@ fn routes(server: &VirtualServer) -> String {
     for route in &server.routes {
         let backend = match &route.backend {
             Backend::Upstream(upstream) => upstream.name.as_str(),
-            other => panic!("{other:?}"),
+            Backend::Unavailable => "503",
+            Backend::Forbidden => "403",
+            Backend::External { .. } => panic!("{route:?}"),
         };
         writeln!(text, "  {:?} {} -> {backend} ({})", route.path_match, route.path, route.ingress).unwrap();
     }
@@ -76,7 +79,7 @@ fn the_older_ingress_wins_and_the_loser_is_told() {
       Exact /x -> default.one.80 (default/old)
       Prefix /x -> default.one.80 (default/old)
       Prefix /y -> default.two.80 (default/new)
-    DuplicateRoute (Ingress default/old): Ingress default/new spec.rules[0].http.paths[0]: The path /x of host a.example.com is served by default/old, which is older or first by name.
+    DuplicateRoute (Ingress default/old): Ingress default/new spec.rules[0].http.paths[0]: The path /x of host a.example.com belongs to default/old, which is older or first by name.
     ");
 }
 
@@ -92,8 +95,8 @@ fn names_break_ties_and_what_has_no_time_is_oldest() {
       Prefix / -> default.one.80 (default/a)
     b.example.com
       Prefix / -> default.two.80 (default/d)
-    DuplicateRoute (Ingress default/a): Ingress default/b spec.rules[0].http.paths[0]: The path / of host a.example.com is served by default/a, which is older or first by name.
-    DuplicateRoute (Ingress default/d): Ingress default/c spec.rules[0].http.paths[0]: The path / of host b.example.com is served by default/d, which is older or first by name.
+    DuplicateRoute (Ingress default/a): Ingress default/b spec.rules[0].http.paths[0]: The path / of host a.example.com belongs to default/a, which is older or first by name.
+    DuplicateRoute (Ingress default/d): Ingress default/c spec.rules[0].http.paths[0]: The path / of host b.example.com belongs to default/d, which is older or first by name.
     ");
 }
 
@@ -102,7 +105,7 @@ fn a_path_twice_in_one_ingress_is_served_by_the_first() {
     insta::assert_snapshot!(summary(&ingress("a", "", "a.example.com", "Exact /x one\nExact /x two")), @"
     a.example.com
       Exact /x -> default.one.80 (default/a)
-    DuplicateRoute (Ingress default/a): Ingress default/a spec.rules[0].http.paths[1]: The path /x of host a.example.com is declared twice in this Ingress; the first one is served.
+    DuplicateRoute (Ingress default/a): Ingress default/a spec.rules[0].http.paths[1]: The path /x of host a.example.com is declared twice in this Ingress; the first one counts.
     ");
 }
 
@@ -139,16 +142,18 @@ spec: {defaultBackend: {service: {name: two, port: {number: 80}}}}
 }
 
 #[test]
-fn a_missing_service_rejects_its_route_alone() {
+fn a_missing_service_rejects_its_route_alone_which_keeps_its_place() {
     insta::assert_snapshot!(summary(&ingress("a", "", "a.example.com", "Prefix /x none\nPrefix /y one")), @"
-    a.example.com
-      Prefix /y -> default.one.80 (default/a)
-    ServiceNotFound: Ingress default/a spec.rules[0].http.paths[0].backend.service.name: There is no Service default/none, so the route is not served.
-    ");
+a.example.com
+  Prefix /x -> 503 (default/a)
+  Prefix /y -> default.one.80 (default/a)
+ServiceNotFound: Ingress default/a spec.rules[0].http.paths[0].backend.service.name: There is no Service default/none, so the route is not served: its path answers 503.
+");
     insta::assert_snapshot!(summary(&ingress("a", "", "a.example.com", "Prefix /x none")), @"
-    a.example.com
-    ServiceNotFound: Ingress default/a spec.rules[0].http.paths[0].backend.service.name: There is no Service default/none, so the route is not served.
-    ");
+a.example.com
+  Prefix /x -> 503 (default/a)
+ServiceNotFound: Ingress default/a spec.rules[0].http.paths[0].backend.service.name: There is no Service default/none, so the route is not served: its path answers 503.
+");
 }
 
 #[test]

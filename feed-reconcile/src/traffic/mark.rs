@@ -23,7 +23,7 @@ impl RouteMark {
             Backend::External { host, port, .. } => {
                 fnv1a(fnv1a(hash, host.as_str().as_bytes()), &port.to_be_bytes())
             }
-            Backend::Unavailable => hash,
+            Backend::Unavailable | Backend::Forbidden => hash,
         })
     }
 

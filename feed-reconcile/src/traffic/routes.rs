@@ -61,7 +61,7 @@ impl Destination {
         match backend {
             Backend::Upstream(upstream) => Self::Upstream(upstream.name.clone()),
             Backend::External { host, port, .. } => Self::External(host.clone(), *port),
-            Backend::Unavailable => Self::Nothing,
+            Backend::Unavailable | Backend::Forbidden => Self::Nothing,
         }
     }
 }

@@ -179,6 +179,7 @@ fn certificates() -> Arc<[Entry]> {
 
 fn computed(diagnostic: Diagnostic) -> Computed {
     Computed {
+        handovers: Vec::new(),
         admitted: Store::default(),
         quarantined: 0,
         searching: false,

@@ -60,6 +60,7 @@ fn computed(place: &Place, asked: &[Asked]) -> Computed {
     }
     let mut renderer = Renderer::new(place.options(), RouteDefaults::default()).unwrap();
     Computed {
+        handovers: Vec::new(),
         rendered: Ok(renderer.update(&state).unwrap()),
         admitted: Store::default(),
         quarantined: 0,

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 
 use crate::backend::SliceIndex;
 use crate::compile::{Compiled, compile};
+use crate::diagnostic::{Code, Severity};
 use crate::key::ObjectName;
 use crate::options::Options;
 use crate::snapshot::ClusterSnapshot;
@@ -140,6 +141,14 @@ fn compiled(ingress: &Ingress, service: &Service) -> Compiled {
     compile(&ObjectName::of(&ingress.metadata), ingress, &snapshot, &SliceIndex::new(), &options)
 }
 
+/// Whether the path's Service has no endpoint that is ready.
+fn no_endpoint(compiled: &Compiled, field: &str) -> bool {
+    compiled
+        .diagnostics
+        .iter()
+        .any(|it| it.code == Code::NoReadyEndpoints && it.field.to_string().starts_with(field))
+}
+
 /// What every controller writes to objects without meaning anything to us.
 fn touched(ingress: &Ingress) -> Ingress {
     let mut touched = ingress.clone();
@@ -184,20 +193,37 @@ proptest! {
     }
 
     #[test]
-    fn every_path_is_either_claimed_or_reported(ingress in ingress(), service in service()) {
+    fn every_path_is_claimed_or_cannot_be_matched_and_what_is_not_served_is_reported(ingress in ingress(), service in service()) {
         let compiled = compiled(&ingress, &service);
         let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
-        let rejected = compiled.diagnostics.iter().any(|it| it.code == crate::diagnostic::Code::InvalidAllowList);
+        let errors: Vec<(Code, String)> = compiled
+            .diagnostics
+            .iter()
+            .filter(|it| it.code.severity() == Severity::Error)
+            .map(|it| (it.code, it.field.to_string()))
+            .collect();
+        let rejected = errors.iter().any(|(code, _)| *code == Code::InvalidAllowList);
         for (rule, paths) in rules.map(|rule| rule.http.iter().flat_map(|http| &http.paths).count()).enumerate() {
             for path in 0..paths {
                 let field = format!("spec.rules[{rule}].http.paths[{path}]");
-                let claimed = compiled.hosts.values().flatten().any(|claim| claim.field().to_string() == field);
                 let host = format!("spec.rules[{rule}].host");
-                let reported = compiled.diagnostics.iter().any(|it| {
-                    it.code.severity() == crate::diagnostic::Severity::Error
-                        && (it.field.to_string().starts_with(&field) || it.field.to_string() == host)
+                let claims: Vec<_> =
+                    compiled.hosts.values().flatten().filter(|claim| claim.field().to_string() == field).collect();
+                let unmatched = errors.iter().any(|(code, at)| match code {
+                    Code::InvalidHost => *at == host,
+                    Code::InvalidPath => at.starts_with(&format!("{field}.")),
+                    _ => false,
                 });
-                prop_assert!(claimed != (reported || rejected), "{field}");
+                prop_assert_eq!(claims.is_empty(), unmatched, "{}", field);
+                let reported = errors.iter().any(|(_, at)| at.starts_with(&format!("{field}.")));
+                for claim in claims {
+                    let expected = match (rejected, reported) {
+                        (true, _) => Some(403),
+                        (false, true) => Some(503),
+                        (false, false) => claim.route.backend.refusal().filter(|_| no_endpoint(&compiled, &field)),
+                    };
+                    prop_assert_eq!(claim.route.backend.refusal(), expected, "{}", field);
+                }
             }
         }
     }
