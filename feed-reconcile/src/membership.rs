@@ -1,7 +1,8 @@
 //! Joining load balancers late, staying attached, and leaving them before anything else ends.
 //!
 //! Nothing is attached before nginx serves its first complete configuration. From then on every balancer is looked at
-//! once each period, and attached again where somebody has taken us out. Leaving goes the other way round: not ready → deregister → the balancers send nothing
+//! once each period, and attached again where somebody has taken us out. What an earlier process has left registered is not known before each balancer was looked at,
+//! so it counts as registered until then, also for leaving. Leaving goes the other way round: not ready → deregister → the balancers send nothing
 //! any more, or the drain delay is over → the requests under way are done → what is left of us is removed → nginx ends.
 //!
 //! Where others decide who gets requests, they learn late of the end: everything goes on for a [`Settings::notice`] before leaving begins.
@@ -13,7 +14,9 @@ mod leaving;
 mod machine;
 mod member;
 mod situation;
+mod staying;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use self::machine::Membership;
@@ -38,6 +41,8 @@ pub struct Settings {
     pub fewer_are_ready: bool,
     /// Whether a balancer keeps an entry of us that has to be removed once the requests are done.
     pub releases: bool,
+    /// Whether a balancer may send requests for the whole drain delay, whatever it says.
+    pub drains_fully: bool,
     /// Whether nginx was running already when the process began, so that requests may come before it is known to serve.
     pub taken_over: bool,
 }
@@ -53,6 +58,8 @@ pub enum Standing {
     InService,
     /// It sends requests, but has not got us registered as it should; with the difference.
     Outdated(String),
+    /// We may not look; with the reason.
+    Unseen(String),
     /// We are deregistered, and it may still send requests.
     Draining,
 }
@@ -66,13 +73,34 @@ pub struct Failure {
     pub refused: bool,
 }
 
+/// The balancers that there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<K> {
+    /// Those that we belong to.
+    pub ours: Vec<K>,
+    /// Those that may know us, and are not ours any more: we stay where we are registered, until somebody takes us out.
+    pub former: Vec<K>,
+    /// Those that may know us, and are others' by now: we leave them.
+    pub foreign: Vec<K>,
+    /// What has failed all the same: a sentence. The list is asked for again.
+    pub trouble: Option<String>,
+    /// Whether none is missing because of that.
+    pub complete: bool,
+}
+
+impl<K> Default for Listed<K> {
+    fn default() -> Self {
+        Self { ours: Vec::new(), former: Vec::new(), foreign: Vec::new(), trouble: None, complete: true }
+    }
+}
+
 /// Something that has happened. `K` is the name of a balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<K> {
     /// nginx serves a complete configuration.
     Serving,
     /// [`Command::List`] has been carried out, or could not be: a sentence.
-    Listed(Result<Vec<K>, String>),
+    Listed(Result<Listed<K>, String>),
     /// [`Command::Observe`] has been carried out, or could not be: a sentence.
     Observed(K, Result<Standing, String>),
     /// [`Command::Attach`] has been carried out, or could not be.
@@ -100,8 +128,8 @@ pub enum Event<K> {
 /// Something to be done. Each is reported back with the [`Event`] of its name, but for [`Command::End`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<K> {
-    /// List the balancers that we belong to.
-    List,
+    /// List the balancers that we belong to, and those of these, which may know us, that are there besides.
+    List(BTreeSet<K>),
     /// Look how a balancer sees us.
     Observe(K),
     /// Register with a balancer; harmless where that is done already.
@@ -127,6 +155,8 @@ pub enum Command<K> {
 pub struct End<K> {
     /// The balancers that may still send requests, each with the reason.
     pub left_behind: Vec<(K, String)>,
+    /// Why it is not known which balancers there are besides, if it is not: others may still send requests.
+    pub unlisted: Option<String>,
     /// Why it ended before its time.
     pub cut_short: Option<CutShort>,
 }

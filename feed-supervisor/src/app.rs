@@ -88,6 +88,8 @@ pub enum AppError {
     GracePeriodOver(Duration),
     #[error("left while attached to {0}")]
     LeftBehind(String),
+    #[error("left without knowing which load balancers may still send requests here: {0}")]
+    Unlisted(String),
     #[error(transparent)]
     Leave(#[from] LeaveError),
 }

@@ -25,8 +25,8 @@ pub type Call<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 /// One kind of load balancers. Every call has a time limit of its own, and can be repeated without harm.
 pub trait Frontend: Send + Sync {
-    /// Finds the load balancers that we belong to.
-    fn endpoints(&self) -> Call<'_, Listing>;
+    /// Finds the load balancers that we belong to. These may know us: what became of them is told too.
+    fn endpoints<'a>(&'a self, known: &'a BTreeSet<String>) -> Call<'a, Listing>;
 
     /// Looks how a load balancer sees us.
     fn observe<'a>(&'a self, name: &'a str) -> Call<'a, Standing>;
@@ -54,6 +54,16 @@ pub trait Frontend: Send + Sync {
 pub struct Listing {
     /// The names by which they are attached to.
     pub balancers: Vec<String>,
+    /// Those that know us, and are not ours any more: we stay until somebody takes us out.
+    pub former: Vec<String>,
+    /// Those that know us, and are others' by now: we leave them.
+    pub foreign: Vec<String>,
+    /// What has failed all the same: sentences. It is listed again soon.
+    pub failures: Vec<String>,
+    /// Whether some may be missing because of that.
+    pub incomplete: bool,
+    /// Whether some of the endpoints may be missing, for that or another reason.
+    pub endpoints_incomplete: bool,
     /// What Ingress status says, by the `sky.uk/frontend-scheme` of the Ingresses.
     pub endpoints: BTreeSet<(Scheme, Endpoint)>,
     /// What is odd about them: sentences.

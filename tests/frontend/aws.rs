@@ -1,12 +1,16 @@
 //! `elb`, `nlb` and `alb`.
 
+mod denied;
 mod discovery;
 mod emulators;
 mod faults;
+mod foreign;
 mod identity;
+mod killed;
 mod life;
 mod shutdown;
 mod status;
+mod tags;
 
 use feed_tests::{Backend, Elb, Feed, FeedBuilder, NginxBinary, eventually};
 use serde_json::json;

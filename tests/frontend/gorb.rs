@@ -139,6 +139,25 @@ async fn a_request_is_tried_three_times() {
     assert_eq!(gorb.backend("web", NODE).unwrap()["weight"], 0);
 }
 
+/// What a killed process has left is left by the next one, although that never learns what is there.
+#[tokio::test]
+async fn what_a_killed_process_has_left_is_left() {
+    let Some(nginx) = NginxBinary::system() else { return };
+    for fails in [false, true] {
+        let gorb = Gorb::start(LOOPBACK, &["web"]).await;
+        let mut feed = feed(&nginx, &gorb).ready().await;
+        feed.kill();
+        if fails {
+            gorb.fail("LIST", 500, usize::MAX);
+            gorb.fail("GET", 500, usize::MAX);
+        }
+        feed.start();
+        eventually("it has begun", async || feed.admin("/alive").await.map(drop)).await;
+        assert_eq!(end(feed).await, Some(0));
+        assert_eq!(gorb.backend("web", NODE), None);
+    }
+}
+
 #[tokio::test]
 async fn without_gorb_nginx_serves_and_health_says_so() {
     let Some(nginx) = NginxBinary::system() else { return };

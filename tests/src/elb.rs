@@ -113,6 +113,37 @@ impl Elb {
         });
     }
 
+    /// Removes a load balancer's tag.
+    pub fn untag(&self, name: &str, key: &str) {
+        self.with(|state| state.balancers.get_mut(name).unwrap().tags.remove(key));
+    }
+
+    /// Deletes a load balancer; its target groups stay.
+    pub fn delete(&self, name: &str) {
+        self.with(|state| {
+            state.balancers.remove(name);
+            state.groups.values_mut().for_each(|group| {
+                group.balancers.remove(name);
+            });
+        });
+    }
+
+    /// Has a target group be used by these load balancers from now on.
+    pub fn attach_group(&self, name: &str, balancers: &[&str]) {
+        let balancers = balancers.iter().map(|name| (*name).to_owned()).collect();
+        self.with(|state| state.groups.get_mut(name).unwrap().balancers = balancers);
+    }
+
+    /// Registers a target by hand.
+    pub fn put_in(&self, name: &str, target: &str) {
+        self.with(|state| state.register(name, &[target.to_owned()]).unwrap());
+    }
+
+    /// Tells the health of an instance that is not registered without words, as an emulator does.
+    pub fn is_wordless(&self) {
+        self.with(|state| state.wordless = true);
+    }
+
     /// How long targets take from now on until they are healthy, and until they are gone.
     pub fn targets_take(&self, to_settle: Duration, to_drain: Duration) {
         self.with(|state| (state.settling, state.draining) = (to_settle, to_drain));
@@ -152,7 +183,8 @@ impl Elb {
         self.with(|state| state.faults.push(FaultOf { operation, subject: None, fault, times }));
     }
 
-    /// Requests for an operation that are about this load balancer or target group go wrong until [`Elb::heal`].
+    /// Requests for an operation that are about this load balancer or target group, perhaps among others, go wrong until
+    /// [`Elb::heal`].
     pub fn fail_for(&self, operation: &'static str, subject: &str, fault: ElbFault) {
         let subject = Some(subject.to_owned());
         self.with(|state| state.faults.push(FaultOf { operation, subject, fault, times: None }));

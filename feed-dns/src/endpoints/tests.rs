@@ -9,6 +9,7 @@ fn told_in_full() -> LoadBalancer {
         dns_name: Some("LB.aws".to_owned()),
         zone_id: Some("ZLB".to_owned()),
         dual_stack: true,
+        ..LoadBalancer::default()
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::machine::{Membership, Phase};
+use super::machine::{List, Membership, Phase};
 use super::member::{Call, Member, Retry, Tie};
-use super::{Command, CutShort, End, Event, LEAST_DRAIN, Settings, Standing};
+use super::{Command, CutShort, End, Event, LEAST_DRAIN, POLL, Settings, Standing};
 
 /// How long before the end of the grace period entries are removed, although requests are still under way.
 const LEAST_RELEASE: Duration = Duration::from_secs(5);
@@ -78,20 +78,56 @@ impl Leaving {
 impl Member {
     /// What is to be done so that the balancer sends nothing any more, or to see whether it does.
     fn drain<K>(&mut self, name: K, now: Instant) -> Option<Command<K>> {
-        let may_call =
-            matches!(self.call, None | Some(Call::Observing)) && self.due.is_some_and(|due| due <= now);
-        match self.tie {
-            Tie::Perhaps | Tie::Attached if may_call => {
-                self.begin(Call::Detaching);
-                self.has_tried_to_leave = true;
-                Some(Command::Detach(name))
+        let looks = self.call == Some(Call::Observing);
+        let is_due = self.due.is_some_and(|due| due <= now);
+        let may_call = self.call.is_none() && is_due;
+        let leaves = match self.tie {
+            // With luck it does not know us, and there is nothing to wait for.
+            Tie::Unknown if may_call && self.retry.since.is_none() => {
+                self.begin(Call::Observing, now);
+                return Some(Command::Observe(name));
             }
-            Tie::Detached(_) if self.is_due(now) => {
-                self.begin(Call::Observing);
-                Some(Command::Observe(name))
+            Tie::Unknown => may_call || self.looked_long_enough_at().is_some_and(|at| now >= at),
+            Tie::Perhaps | Tie::Attached => may_call || (looks && is_due),
+            Tie::Detached(_) if may_call => {
+                self.begin(Call::Observing, now);
+                return Some(Command::Observe(name));
             }
-            _ => None,
-        }
+            _ => false,
+        };
+        leaves.then(|| {
+            self.begin(Call::Detaching, now);
+            self.has_tried_to_leave = true;
+            Command::Detach(name)
+        })
+    }
+
+    /// When a look that is under way has taken too long to be waited for.
+    pub(super) fn looked_long_enough_at(&self) -> Option<Instant> {
+        let looks = self.tie == Tie::Unknown && self.call == Some(Call::Observing);
+        Some(self.called_at.filter(|_| looks)? + POLL)
+    }
+
+    /// What follows from a look.
+    pub(super) fn seen_leaving(&mut self, standing: Standing, now: Instant) {
+        let next = match (self.tie, &standing) {
+            (Tie::Unknown, Standing::Absent) => {
+                self.tie = Tie::None;
+                None
+            }
+            (Tie::Unknown, Standing::Draining) => {
+                self.tie = Tie::Detached(now);
+                Some(now + POLL)
+            }
+            (Tie::Unknown, _) => {
+                self.tie = Tie::Perhaps;
+                Some(now)
+            }
+            (Tie::Perhaps | Tie::Attached, _) => Some(now),
+            _ => Some(now + POLL),
+        };
+        self.succeeded(next);
+        self.standing = Some(standing);
     }
 
     /// Whether the balancer sends nothing any more, or nothing more can be done about it.
@@ -99,14 +135,14 @@ impl Member {
         match self.tie {
             Tie::None => self.call.is_none(),
             Tie::Releasing | Tie::Released => true,
-            Tie::Perhaps | Tie::Attached => {
+            Tie::Unknown | Tie::Perhaps | Tie::Attached => {
                 // A registration may have taken longer than the delay.
                 now >= since + settings.drain_delay
                     && self.has_tried_to_leave
                     && matches!(self.call, None | Some(Call::Observing))
             }
             Tie::Detached(at) => {
-                let is_gone = self.standing == Some(Standing::Absent);
+                let is_gone = self.standing == Some(Standing::Absent) && !settings.drains_fully;
                 now >= at + if is_gone { settings.least_drain() } else { settings.drain_delay }
             }
         }
@@ -119,7 +155,7 @@ impl Member {
             Tie::Releasing if self.is_due(now) && self.is_releasing() => {}
             _ => return None,
         }
-        self.begin(Call::Releasing);
+        self.begin(Call::Releasing, now);
         Some(Command::Release(name))
     }
 
@@ -132,9 +168,22 @@ impl Member {
         match self.tie {
             Tie::None | Tie::Released => return None,
             Tie::Detached(_) if !settings.releases => return None,
-            Tie::Perhaps | Tie::Attached | Tie::Detached(_) | Tie::Releasing => {}
+            Tie::Unknown | Tie::Perhaps | Tie::Attached | Tie::Detached(_) | Tie::Releasing => {}
         }
-        Some(self.retry.why.clone().unwrap_or_else(|| "there was no time left".to_owned()))
+        Some(self.retry.why_or_no_time())
+    }
+}
+
+impl Retry {
+    fn why_or_no_time(&self) -> String {
+        self.why.clone().unwrap_or_else(|| "there was no time left".to_owned())
+    }
+}
+
+impl List {
+    /// Whether it tells what may know us, or nothing more can be done about it.
+    fn is_over(&self, drain_is_over: bool) -> bool {
+        self.was_complete || (drain_is_over && !self.is_under_way)
     }
 }
 
@@ -172,48 +221,65 @@ impl<K: Clone + Ord> Membership<K> {
     fn begin_to_leave(&mut self, told_at: Instant, now: Instant) {
         self.phase = Phase::Leaving(Leaving::new(told_at, now));
         self.members.values_mut().for_each(|member| member.due = Some(now));
+        self.list.due = (!self.list.was_complete).then_some(now);
     }
 
     /// What is due while the process leaves.
     pub(super) fn leave(&mut self, now: Instant) -> Vec<Command<K>> {
-        let Self { settings, phase: Phase::Leaving(leaving), members, .. } = self else { return Vec::new() };
+        let settings = self.settings;
+        let Phase::Leaving(leaving) = &mut self.phase else { return Vec::new() };
         if now >= leaving.told_at + settings.grace_period {
             leaving.cut_short = leaving.cut_short.or(Some(CutShort::GracePeriodOver));
         }
         if leaving.stop == Task::Done {
-            let left_behind =
-                |(name, member): (&K, &Member)| Some((name.clone(), member.left_behind(settings)?));
-            let end = End {
-                left_behind: members.iter().filter_map(left_behind).collect(),
-                cut_short: leaving.cut_short,
-            };
+            let cut_short = leaving.cut_short;
             self.phase = Phase::Ended;
-            return vec![Command::End(end)];
+            return vec![Command::End(self.end(cut_short))];
         }
         let mut commands = Vec::new();
         if leaving.cut_short.is_some() {
             leaving.stop_now.drive(Command::StopNow, &mut commands);
-        } else {
-            leaving.go_on(settings, members, now, &mut commands);
+            return commands;
         }
+        let since = leaving.since;
+        let drain_is_over = now >= since + settings.drain_delay;
+        if leaving.requests == Task::Open {
+            if !drain_is_over || self.list.retry.since.is_none() {
+                commands.extend(self.list(now));
+            }
+            let is_drained = |member: &Member| member.is_drained(&settings, since, now);
+            if !self.list.is_over(drain_is_over) || !self.members.values().all(is_drained) {
+                let members = self.members.iter_mut();
+                commands.extend(members.filter_map(|(name, member)| member.drain(name.clone(), now)));
+                return commands;
+            }
+            self.list.due = None;
+        }
+        let Self { phase: Phase::Leaving(leaving), members, .. } = self else { return commands };
+        leaving.finish(&settings, members, now, &mut commands);
         commands
+    }
+
+    fn end(&self, cut_short: Option<CutShort>) -> End<K> {
+        let left_behind =
+            |(name, member): (&K, &Member)| Some((name.clone(), member.left_behind(&self.settings)?));
+        End {
+            left_behind: self.members.iter().filter_map(left_behind).collect(),
+            unlisted: (!self.list.was_complete).then(|| self.list.retry.why_or_no_time()),
+            cut_short,
+        }
     }
 }
 
 impl Leaving {
-    /// Goes as far as is possible now.
-    fn go_on<K: Clone + Ord>(
+    /// Goes as far as is possible now that no balancer sends anything.
+    fn finish<K: Clone + Ord>(
         &mut self,
         settings: &Settings,
         members: &mut BTreeMap<K, Member>,
         now: Instant,
         commands: &mut Vec<Command<K>>,
     ) {
-        let is_drained = |member: &Member| member.is_drained(settings, self.since, now);
-        if self.requests == Task::Open && !members.values().all(is_drained) {
-            commands.extend(members.iter_mut().filter_map(|(name, member)| member.drain(name.clone(), now)));
-            return;
-        }
         let requests_done = self.requests.drive(Command::FinishRequests, commands);
         if !requests_done && now < self.told_at + settings.release_after() {
             return;

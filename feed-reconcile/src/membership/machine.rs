@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::leaving::Leaving;
-use super::member::{Call, Member, Retry, Tie};
-use super::{Command, Event, Failure, Jitter, POLL, Settings, Standing};
+use super::member::{Call, Claim, Member, Retry, Tie};
+use super::{Command, Event, Failure, Jitter, Listed, Settings, Standing};
 
 /// Decides when to join balancers and when to leave them.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) enum Phase {
 pub(super) struct List {
     pub(super) is_under_way: bool,
     pub(super) is_known: bool,
+    /// Whether one has told all, so that there is nothing from before that is not known.
+    pub(super) was_complete: bool,
     pub(super) due: Option<Instant>,
     pub(super) retry: Retry,
 }
@@ -96,57 +98,61 @@ impl<K: Clone + Ord> Membership<K> {
         matches!(self.phase, Phase::Joined | Phase::Noticed(_))
     }
 
+    /// Asks for the list, if that is due.
+    pub(super) fn list(&mut self, now: Instant) -> Option<Command<K>> {
+        let is_due = !self.list.is_under_way && self.list.due.is_some_and(|due| due <= now);
+        let known = self.members.iter().filter(|(_, member)| member.tie != Tie::None);
+        is_due.then(|| {
+            self.list.is_under_way = true;
+            Command::List(known.map(|(name, _)| name.clone()).collect())
+        })
+    }
+
     /// What is due while the process serves.
     fn stay(&mut self, now: Instant) -> Vec<Command<K>> {
-        let mut commands = Vec::new();
-        if !self.list.is_under_way && self.list.due.is_some_and(|due| due <= now) {
-            self.list.is_under_way = true;
-            commands.push(Command::List);
-        }
-        for (name, member) in self.members.iter_mut().filter(|(_, member)| member.listed) {
-            if !member.is_due(now) {
-                continue;
-            }
-            if member.standing.as_ref().is_some_and(Standing::asks_for_registration) {
-                let lost = matches!(member.standing, Some(Standing::Absent | Standing::Draining));
-                member.begin(Call::Attaching { first: member.tie == Tie::None, lost });
-                if member.tie == Tie::None {
-                    member.tie = Tie::Perhaps;
-                }
-                // What was seen before says nothing of what will be.
-                member.standing = None;
-                commands.push(Command::Attach(name.clone()));
-            } else {
-                member.begin(Call::Observing);
-                commands.push(Command::Observe(name.clone()));
-            }
-        }
+        let mut commands: Vec<_> = self.list(now).into_iter().collect();
+        let members = self.members.iter_mut();
+        commands.extend(members.filter_map(|(name, member)| member.stay(name.clone(), &self.settings, now)));
         commands
     }
 
-    fn listed(&mut self, listed: Result<Vec<K>, String>, now: Instant, jitter: Jitter) {
+    fn listed(&mut self, listed: Result<Listed<K>, String>, now: Instant, jitter: Jitter) {
         self.list.is_under_way = false;
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(why) => return self.list.due = Some(self.list.retry.failed(why, now, jitter)),
+        };
+        self.list.is_known = true;
+        self.list.was_complete |= listed.complete;
+        self.list.due = Some(match listed.trouble {
+            None => {
+                self.list.retry = Retry::default();
+                now + self.settings.resync_period
+            }
+            Some(why) => self.list.retry.failed(why, now, jitter),
+        });
         if !self.stays() {
+            // What is new may know us from before; the rest is known already.
+            for name in listed.ours {
+                self.members.entry(name).or_insert_with(|| Member::new(now));
+            }
             return;
         }
-        match listed {
-            Ok(names) => {
-                self.list.is_known = true;
-                self.list.retry = Retry::default();
-                self.list.due = Some(now + self.settings.resync_period);
-                self.members.values_mut().for_each(|member| member.listed = false);
-                for name in names {
-                    self.list_member(name, now);
-                }
-            }
-            Err(why) => self.list.due = Some(self.list.retry.failed(why, now, jitter)),
+        if listed.complete {
+            self.members.values_mut().for_each(|member| member.claim = Claim::Gone);
+        }
+        let of_ours = listed.ours.into_iter().map(|name| (name, Claim::Ours));
+        let of_former = listed.former.into_iter().map(|name| (name, Claim::Former));
+        let of_foreign = listed.foreign.into_iter().map(|name| (name, Claim::Foreign));
+        for (name, claim) in of_foreign.chain(of_former).chain(of_ours) {
+            self.claim(name, claim, now);
         }
     }
 
     /// A balancer is in the list: it is looked at soon, but one that fails not sooner than it would be anyway.
-    fn list_member(&mut self, name: K, now: Instant) {
+    fn claim(&mut self, name: K, claim: Claim, now: Instant) {
         let member = self.members.entry(name).or_insert_with(|| Member::new(now));
-        member.listed = true;
+        member.claim = claim;
         if member.call.is_none() && member.retry.since.is_none() {
             member.due = Some(now);
         }
@@ -158,38 +164,17 @@ impl<K: Clone + Ord> Membership<K> {
         if member.call != Some(Call::Observing) {
             return;
         }
-        let standing = match outcome {
-            Ok(standing) => standing,
-            Err(why) => return member.failed(why, now, jitter),
-        };
-        let was_registered_just_now = member.tie == Tie::Attached && member.standing.is_none();
-        if standing.is_registered() && matches!(member.tie, Tie::None | Tie::Perhaps) {
-            member.tie = Tie::Attached;
-        }
-        if standing.sends_requests() {
-            member.unsettled_since = None;
-        } else {
-            member.unsettled_since.get_or_insert(now);
-        }
-        match standing {
-            _ if leaves && member.may_be_attached() => member.succeeded(Some(now)),
-            _ if !leaves && standing.asks_for_registration() => {
-                // Failures count until the balancer shows that it knows us.
-                member.call = None;
-                member.due = Some(now);
-                if was_registered_just_now {
-                    let why = member.retry.why.take();
-                    let why = why.unwrap_or_else(|| standing.why_not_as_registered());
-                    member.failed(why, now, jitter);
+        match outcome {
+            Ok(standing) if leaves => member.seen_leaving(standing, now),
+            Ok(standing) => member.seen(standing, &self.settings, now, jitter),
+            Err(why) => {
+                member.failed(why, now, jitter);
+                if leaves && member.may_be_attached() {
+                    // To leave needs no look.
+                    member.due = Some(now);
                 }
             }
-            // The next list asks for another look; this one is for when there is none.
-            Standing::InService if !leaves => {
-                member.succeeded(Some(now + self.settings.resync_period * 3 / 2));
-            }
-            _ => member.succeeded(Some(now + POLL)),
         }
-        member.standing = Some(standing);
     }
 
     fn attached(&mut self, name: &K, outcome: Result<(), Failure>, now: Instant, jitter: Jitter) {
@@ -202,6 +187,7 @@ impl<K: Clone + Ord> Membership<K> {
                 member.call = None;
                 member.due = Some(now);
                 member.retry.why = None;
+                member.registered_at = Some(now);
             }
             Err(Failure { why, refused }) => {
                 if refused && first {
@@ -258,7 +244,7 @@ impl<K: Clone + Ord> Membership<K> {
                 }
                 times.push(self.list.due);
                 times.push(self.list.retry.since.map(|since| since + settings.resync_period));
-                for member in self.members.values().filter(|member| member.listed) {
+                for member in self.members.values().filter(|member| member.claim != Claim::Gone) {
                     times.push(member.due);
                     times.push(member.unsettled_since.map(|since| since + settings.ready_timeout));
                     times.push(member.retry.since.map(|since| since + settings.resync_period));
@@ -266,8 +252,10 @@ impl<K: Clone + Ord> Membership<K> {
             }
             Phase::Leaving(leaving) => {
                 times.extend(leaving.times(settings).map(Some));
+                times.push(self.list.due);
                 for member in self.members.values() {
                     times.push(member.due);
+                    times.push(member.looked_long_enough_at());
                     if let Tie::Detached(at) = member.tie {
                         times.push(Some(at + settings.least_drain()));
                         times.push(Some(at + settings.drain_delay));

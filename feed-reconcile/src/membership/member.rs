@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Jitter, Standing};
+use super::{Jitter, Settings, Standing};
 
 /// The pause after a first failure; twice as long each further time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -27,6 +27,8 @@ pub(super) enum Call {
 /// Whether a balancer may know us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tie {
+    /// Not looked at yet: an earlier process may have registered us.
+    Unknown,
     None,
     /// A registration was sent, and it is not known what came of it.
     Perhaps,
@@ -37,16 +39,31 @@ pub(super) enum Tie {
     Released,
 }
 
+/// Whose a balancer is, by the last list that tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    Ours,
+    /// It was ours: we stay as long as we are registered.
+    Former,
+    /// It is others': we leave it.
+    Foreign,
+    /// It is not there any more.
+    Gone,
+}
+
 /// What is known of one balancer.
 #[derive(Debug)]
 pub(super) struct Member {
-    /// Whether it was in the last list.
-    pub(super) listed: bool,
+    pub(super) claim: Claim,
     pub(super) call: Option<Call>,
+    /// When the last call was begun.
+    pub(super) called_at: Option<Instant>,
     pub(super) tie: Tie,
     pub(super) standing: Option<Standing>,
     /// Since when we want its requests and it does not send any.
     pub(super) unsettled_since: Option<Instant>,
+    /// The last registration that it took from us.
+    pub(super) registered_at: Option<Instant>,
     /// When the next call is due.
     pub(super) due: Option<Instant>,
     pub(super) retry: Retry,
@@ -55,8 +72,8 @@ pub(super) struct Member {
 }
 
 impl Standing {
-    /// Whether we are to be registered, for the first time or anew.
-    pub(super) fn asks_for_registration(&self) -> bool {
+    /// Whether it shows that we are to be registered, for the first time or anew.
+    fn asks_for_registration(&self) -> bool {
         matches!(self, Self::Absent | Self::Draining | Self::Outdated(_))
     }
 
@@ -80,11 +97,13 @@ impl Standing {
 impl Member {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            listed: true,
+            claim: Claim::Ours,
             call: None,
-            tie: Tie::None,
+            called_at: None,
+            tie: Tie::Unknown,
             standing: None,
             unsettled_since: Some(now),
+            registered_at: None,
             due: Some(now),
             retry: Retry::default(),
             has_tried_to_leave: false,
@@ -97,12 +116,40 @@ impl Member {
     }
 
     pub(super) fn may_be_attached(&self) -> bool {
-        matches!(self.tie, Tie::Perhaps | Tie::Attached)
+        matches!(self.tie, Tie::Unknown | Tie::Perhaps | Tie::Attached)
+    }
+
+    /// Whether it counts among those that should send requests.
+    pub(super) fn counts(&self) -> bool {
+        matches!(self.claim, Claim::Ours | Claim::Former)
+    }
+
+    /// Whether we are to be registered now, for the first time or anew. Where we may not look, that is done each period, as
+    /// somebody may have taken us out.
+    pub(super) fn asks_for_registration(&self, settings: &Settings, now: Instant) -> bool {
+        let Some(standing) = self.standing.as_ref().filter(|_| self.claim == Claim::Ours) else {
+            return false;
+        };
+        match standing {
+            Standing::Unseen(_) if self.tie == Tie::Attached && self.unsettled_since.is_some() => false,
+            Standing::Unseen(_) if self.tie == Tie::Attached => {
+                self.registered_at.is_none_or(|at| now >= at + settings.resync_period / 2)
+            }
+            Standing::Unseen(_) => true,
+            standing => standing.asks_for_registration(),
+        }
+    }
+
+    /// When it counts as sending requests although that cannot be seen.
+    pub(super) fn settled_unseen_at(&self, settings: &Settings) -> Option<Instant> {
+        let unseen = matches!(self.standing, Some(Standing::Unseen(_))) && self.tie == Tie::Attached;
+        Some(self.registered_at.filter(|_| unseen)? + settings.unseen_settles_after())
     }
 
     /// A call is made.
-    pub(super) fn begin(&mut self, call: Call) {
+    pub(super) fn begin(&mut self, call: Call, now: Instant) {
         self.call = Some(call);
+        self.called_at = Some(now);
         self.due = None;
     }
 

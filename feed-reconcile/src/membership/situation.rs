@@ -1,20 +1,20 @@
 //! How things stand, for health and `/status`.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Standing;
 use super::machine::{Membership, Phase};
-use super::member::{Member, Tie};
+use super::member::{Claim, Member, Tie};
 
 /// How things stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Situation<K> {
-    /// How many of the balancers that were listed last we are registered with.
+    /// How many of the balancers that are there we are registered with.
     pub attached: usize,
     /// How many there should be at least; 0 where it does not matter.
     pub expected: usize,
-    /// Every balancer that was listed last, or that may still know us.
+    /// Every balancer that is ours, or that may still know us.
     pub members: Vec<MemberSituation<K>>,
     /// What an operator should know; empty when all is well.
     pub problems: Vec<Problem<K>>,
@@ -72,6 +72,10 @@ pub enum Problem<K> {
     Settling(K, String),
     /// A balancer does not send requests although it had time enough; with the reason.
     Overdue(K, String),
+    /// A balancer cannot be joined; with the reason, that lasts.
+    Failing(K, String),
+    /// We may not look at a balancer; with the reason, and the time after which it counts as sending requests.
+    Blind(K, String, Duration),
     /// It is not known any more how a balancer sees us; with the reason.
     Unseen(K, String),
     /// A balancer sends requests, but cannot be made to do it as it should; with the reason.
@@ -97,7 +101,9 @@ impl<K> Problem<K> {
     /// Whether requests should go elsewhere.
     pub fn takes_readiness(&self) -> bool {
         match self {
-            Self::ListOutdated(_)
+            Self::Failing(..)
+            | Self::Blind(..)
+            | Self::ListOutdated(_)
             | Self::Unseen(..)
             | Self::Outdated(..)
             | Self::Stuck(..)
@@ -113,8 +119,18 @@ impl<K> Problem<K> {
     pub fn is_unhealthy(&self) -> bool {
         !matches!(
             self,
-            Self::Waiting | Self::Searching(_) | Self::Settling(..) | Self::Noticed | Self::Leaving
+            Self::Waiting
+                | Self::Searching(_)
+                | Self::Settling(..)
+                | Self::Blind(..)
+                | Self::Noticed
+                | Self::Leaving
         )
+    }
+
+    /// Whether somebody should know, although nothing is wrong.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::Blind(..))
     }
 
     /// Whether it belongs to the life of every process, so that there is no need to say it.
@@ -132,6 +148,11 @@ impl<K: fmt::Display> fmt::Display for Problem<K> {
             Self::ListOutdated(why) => write!(f, "the list of load balancers is out of date: {why}"),
             Self::Settling(name, why) => write!(f, "{name} does not send requests yet: {why}"),
             Self::Overdue(name, why) => write!(f, "{name} does not send requests: {why}"),
+            Self::Failing(name, why) => write!(f, "{name} cannot be joined: {why}"),
+            Self::Blind(name, why, settles_after) => write!(
+                f,
+                "{name} is joined without seeing how it sees us: {why}; it counts as sending requests {settles_after:?} after the registration, and is left with the whole drain delay"
+            ),
             Self::Unseen(name, why) => write!(f, "{name} cannot be looked at: {why}"),
             Self::Outdated(name, why) => {
                 write!(f, "{name} sends requests otherwise than it should: {why}")
@@ -151,7 +172,9 @@ impl<K: fmt::Display> fmt::Display for Problem<K> {
 impl<K: Clone + Ord> Membership<K> {
     /// How things stand at that time.
     pub fn situation(&self, now: Instant) -> Situation<K> {
-        let shown = |member: &&Member| member.listed || !matches!(member.tie, Tie::None | Tie::Released);
+        let shown = |member: &Member| {
+            member.claim == Claim::Ours || !matches!(member.tie, Tie::Unknown | Tie::None | Tie::Released)
+        };
         let member = |(name, member): (&K, &Member)| MemberSituation {
             name: name.clone(),
             bond: member.bond(),
@@ -166,13 +189,13 @@ impl<K: Clone + Ord> Membership<K> {
     }
 
     fn attachments(&self) -> usize {
-        self.members.values().filter(|member| member.listed && member.tie == Tie::Attached).count()
+        self.members.values().filter(|member| member.counts() && member.tie == Tie::Attached).count()
     }
 
     /// Whether all balancers that are known send requests.
     pub(super) fn is_settled(&self) -> bool {
         self.list.is_known
-            && self.members.values().all(|member| !member.listed || member.unsettled_since.is_none())
+            && self.members.values().all(|it| it.claim != Claim::Ours || it.unsettled_since.is_none())
             && (self.settings.fewer_are_ready || self.attachments() >= self.settings.expected)
     }
 
@@ -184,11 +207,10 @@ impl<K: Clone + Ord> Membership<K> {
             }
             Phase::Joined => self.problems_of_being_attached(now),
             Phase::Leaving(_) | Phase::Ended => {
-                let stuck = |(name, member): (&K, &Member)| {
-                    let why = member.retry.why.clone().filter(|_| member.may_be_attached());
-                    why.map(|why| Problem::Stuck(name.clone(), why))
-                };
-                std::iter::once(Problem::Leaving).chain(self.members.iter().filter_map(stuck)).collect()
+                let why = self.list.retry.why.clone().filter(|_| !self.list.was_complete);
+                let stuck = self.members.iter().filter_map(|(name, member)| member.stuck(name));
+                let unlisted = why.map(|why| Problem::Searching(Some(why)));
+                std::iter::once(Problem::Leaving).chain(unlisted).chain(stuck).collect()
             }
         }
     }
@@ -211,28 +233,44 @@ impl<K: Clone + Ord> Membership<K> {
             problems.push(Problem::ListOutdated(why.clone()));
         }
         let mut is_joining = false;
-        for (name, member) in self.members.iter().filter(|(_, member)| member.listed) {
+        for (name, member) in &self.members {
+            match member.claim {
+                Claim::Ours => {}
+                Claim::Foreign if member.retry.is_lasting(settings.resync_period, now) => {
+                    problems.extend(member.stuck(name));
+                    continue;
+                }
+                Claim::Former | Claim::Foreign | Claim::Gone => continue,
+            }
+            if let (Some(Standing::Unseen(why)), Tie::Attached) = (&member.standing, member.tie) {
+                let settles_after = settings.unseen_settles_after();
+                problems.push(Problem::Blind(name.clone(), why.clone(), settles_after));
+            }
+            let lasts = member.retry.is_lasting(settings.resync_period, now);
+            let why = || member.retry.why.clone().unwrap_or_default();
             match member.unsettled_since {
                 Some(since) if now >= since + settings.ready_timeout => {
                     problems.push(Problem::Overdue(name.clone(), member.why_unsettled()));
                 }
-                // A balancer that comes later takes nothing away from the others' requests.
-                Some(_) if !self.settled_once => {
-                    is_joining = true;
-                    problems.push(Problem::Settling(name.clone(), member.why_unsettled()));
+                Some(_) => {
+                    // A balancer that comes later takes nothing away from the others' requests.
+                    if !self.settled_once {
+                        is_joining = true;
+                        problems.push(Problem::Settling(name.clone(), member.why_unsettled()));
+                    }
+                    if lasts {
+                        problems.push(Problem::Failing(name.clone(), member.why_unsettled()));
+                    }
                 }
-                None if member.retry.is_lasting(settings.resync_period, now) => {
-                    let why = member.retry.why.clone().unwrap_or_default();
-                    problems.push(match member.standing {
-                        Some(Standing::InService) => Problem::Unseen(name.clone(), why),
-                        _ => Problem::Outdated(name.clone(), why),
-                    });
-                }
-                Some(_) | None => {}
+                None if lasts => problems.push(match member.standing {
+                    Some(Standing::InService | Standing::Unseen(_)) => Problem::Unseen(name.clone(), why()),
+                    _ => Problem::Outdated(name.clone(), why()),
+                }),
+                None => {}
             }
         }
         let (attached, expected) = (self.attachments(), settings.expected);
-        let listed = self.members.values().filter(|member| member.listed).count();
+        let listed = self.members.values().filter(|member| member.counts()).count();
         if attached < expected && !(is_joining && listed >= expected) {
             problems.push(Problem::TooFew { attached, expected, is_ready: settings.fewer_are_ready });
         }
@@ -243,7 +281,7 @@ impl<K: Clone + Ord> Membership<K> {
 impl Member {
     fn bond(&self) -> Bond {
         match (self.tie, self.unsettled_since) {
-            (Tie::None, _) => Bond::None,
+            (Tie::Unknown | Tie::None, _) => Bond::None,
             (Tie::Perhaps, _) => Bond::Attaching,
             (Tie::Attached, Some(_)) => Bond::Settling,
             (Tie::Attached, None) => Bond::InService,
@@ -251,9 +289,14 @@ impl Member {
         }
     }
 
+    fn stuck<K: Clone>(&self, name: &K) -> Option<Problem<K>> {
+        let why = self.retry.why.clone().filter(|_| self.may_be_attached());
+        Some(Problem::Stuck(name.clone(), why?))
+    }
+
     fn why_unsettled(&self) -> String {
         match (&self.retry.why, &self.standing) {
-            (Some(why), _) | (None, Some(Standing::Settling(why))) => why.clone(),
+            (Some(why), _) | (None, Some(Standing::Settling(why) | Standing::Unseen(why))) => why.clone(),
             (None, Some(Standing::Draining)) => "somebody else has deregistered it".to_owned(),
             (None, _) => "it has only just been registered".to_owned(),
         }

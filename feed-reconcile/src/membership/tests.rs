@@ -1,3 +1,5 @@
+mod claims;
+mod from_before;
 mod properties;
 mod world;
 
@@ -20,8 +22,13 @@ fn settings() -> Settings {
         expected: 0,
         fewer_are_ready: false,
         releases: false,
+        drains_fully: false,
         taken_over: false,
     }
+}
+
+fn left_cleanly() -> End<&'static str> {
+    End { left_behind: vec![], unlisted: None, cut_short: None }
 }
 
 /// A process that serves, and is in service with `a` and `b`.
@@ -123,7 +130,7 @@ fn a_balancer_that_does_not_keep_to_the_registration_is_not_stormed_and_still_us
     assert!(world.is_ready() && !world.is_healthy());
     world.event(Event::Leave);
     world.run(seconds(100));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+    assert_eq!(world.end(), left_cleanly());
 }
 
 #[test]
@@ -135,7 +142,7 @@ fn one_that_left_the_list_is_not_looked_at_any_more_but_left_in_the_end() {
     assert_eq!(world.machine.situation(world.now).attached, 1);
     world.event(Event::Leave);
     world.run(seconds(300));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+    assert_eq!(world.end(), left_cleanly());
     assert!(!world.balancer("a").registered);
 }
 
@@ -379,7 +386,7 @@ fn before_nginx_serves_there_is_nothing_to_leave() {
     let mut world = World::new(settings(), &["a"]);
     world.event(Event::Leave);
     world.run(seconds(1));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+    assert_eq!(world.end(), left_cleanly());
 }
 
 #[test]
@@ -391,7 +398,7 @@ fn a_refused_registration_is_not_drained() {
     world.trace.clear();
     world.event(Event::Leave);
     world.run(seconds(1));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+    assert_eq!(world.end(), left_cleanly());
     assert!(!world.trace().contains("detach"));
 }
 
@@ -404,7 +411,7 @@ fn a_registration_without_answer_is_taken_back() {
     world.balancer("a").registered = true;
     world.event(Event::Leave);
     world.run(seconds(100));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+    assert_eq!(world.end(), left_cleanly());
     assert!(!world.balancer("a").registered);
 }
 
@@ -442,7 +449,7 @@ fn a_registration_that_takes_longer_than_the_drain_is_taken_back() {
         world.balancer("a").registered = true;
         world.event(Event::Leave);
         world.run(seconds(200));
-        assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+        assert_eq!(world.end(), left_cleanly());
         assert!(!world.balancer("a").registered, "{}", world.trace());
         assert_eq!(world.at("detach a"), start + seconds(30), "at once");
     }
@@ -459,7 +466,7 @@ fn one_that_an_earlier_process_left_attached_is_left_too() {
     world.event(Event::Leave);
     world.run(seconds(200));
     assert!(!world.balancer("a").registered);
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+    assert_eq!(world.end(), left_cleanly());
 }
 
 #[test]
@@ -473,7 +480,10 @@ fn a_deregistration_that_fails_is_tried_until_the_drain_is_over() {
     assert_eq!(world.problems(), ["this process is about to end", "a cannot be left: no answer"]);
     assert!(!world.is_healthy());
     world.run(seconds(100));
-    assert_eq!(world.end(), End { left_behind: vec![("a", "no answer".to_owned())], cut_short: None });
+    assert_eq!(
+        world.end(),
+        End { left_behind: vec![("a", "no answer".to_owned())], unlisted: None, cut_short: None }
+    );
     assert!((seconds(60)..seconds(95)).contains(&(world.at("finish requests") - begun)));
     assert!(world.trace().matches("detach a").count() > 4, "{}", world.trace());
 }
@@ -487,7 +497,7 @@ fn one_that_is_left_late_is_drained_as_well() {
     world.run(seconds(30));
     world.balancer("a").detach = Fault::None;
     world.run(seconds(200));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: None });
+    assert_eq!(world.end(), left_cleanly());
     assert!(world.at("finish requests") - world.at("detach a") >= seconds(60));
 }
 
@@ -528,7 +538,7 @@ fn a_notice_is_cut_short_by_a_hurry_and_by_an_abort() {
         world.event(event);
         assert!(!world.is_ready());
         world.run(seconds(0));
-        assert_eq!(world.end(), End { left_behind: vec![], cut_short });
+        assert_eq!(world.end(), End { left_behind: vec![], unlisted: None, cut_short });
     }
 }
 
@@ -582,7 +592,11 @@ fn an_abort_needs_no_leaving_before() {
     let reason = "there was no time left".to_owned();
     assert_eq!(
         world.end(),
-        End { left_behind: vec![("a", reason.clone()), ("b", reason)], cut_short: Some(CutShort::Aborted) }
+        End {
+            left_behind: vec![("a", reason.clone()), ("b", reason)],
+            unlisted: None,
+            cut_short: Some(CutShort::Aborted)
+        }
     );
 }
 
@@ -593,7 +607,10 @@ fn the_grace_period_ends_everything() {
     let begun = world.now;
     world.event(Event::Leave);
     world.run(seconds(400));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: Some(CutShort::GracePeriodOver) });
+    assert_eq!(
+        world.end(),
+        End { left_behind: vec![], unlisted: None, cut_short: Some(CutShort::GracePeriodOver) }
+    );
     assert_eq!(world.at("stop now") - begun, seconds(300));
 }
 
@@ -630,7 +647,10 @@ fn entries_are_removed_in_time_although_requests_do_not_end() {
     world.run(seconds(400));
     assert_eq!(world.at("release a") - begun, seconds(295));
     assert_eq!(world.at("clean up") - begun, seconds(295));
-    assert_eq!(world.end(), End { left_behind: vec![], cut_short: Some(CutShort::GracePeriodOver) });
+    assert_eq!(
+        world.end(),
+        End { left_behind: vec![], unlisted: None, cut_short: Some(CutShort::GracePeriodOver) }
+    );
 }
 
 #[test]
@@ -639,6 +659,9 @@ fn an_entry_that_cannot_be_removed_is_given_up() {
     world.balancer("a").release = Fault::Unknown;
     world.event(Event::Leave);
     world.run(seconds(200));
-    assert_eq!(world.end(), End { left_behind: vec![("a", "no answer".to_owned())], cut_short: None });
+    assert_eq!(
+        world.end(),
+        End { left_behind: vec![("a", "no answer".to_owned())], unlisted: None, cut_short: None }
+    );
     assert_eq!(world.trace().matches("release a").count(), 5);
 }

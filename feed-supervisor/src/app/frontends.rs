@@ -59,6 +59,7 @@ pub(super) fn settings(config: &Config, found: Running) -> Settings {
         fewer_are_ready: matches!(&config.frontend, Frontend::Aws(aws) if matches!(aws.balancers, AwsBalancers::Alb(_))),
         // IPVS keeps an entry of weight 0 until it is removed.
         releases: matches!(config.frontend, Frontend::Merlin(_) | Frontend::Gorb(_)),
+        drains_fully: matches!(&config.frontend, Frontend::Aws(aws) if matches!(aws.balancers, AwsBalancers::Nlb(_))),
         taken_over: found != Running::No,
     }
 }

@@ -62,6 +62,9 @@ pub(super) fn verdict(left: Left<LeaveError>, grace_period: Duration) -> Result<
     for (balancer, why) in &end.left_behind {
         error!(balancer, why, "This load balancer was not left: it may still send requests here.");
     }
+    if let Some(why) = &end.unlisted {
+        error!(why, "It is not known which load balancers there are: some may still send requests here.");
+    }
     if let (Err(error), true) = (&stopped, end.cut_short.is_some()) {
         error!(%error, "nginx cannot be ended.");
     }
@@ -70,10 +73,13 @@ pub(super) fn verdict(left: Left<LeaveError>, grace_period: Duration) -> Result<
         Some(CutShort::GracePeriodOver) => return Err(AppError::GracePeriodOver(grace_period)),
         None => stopped?,
     }
-    if end.left_behind.is_empty() {
-        info!("Left.");
-        return Ok(());
-    }
     let names: Vec<&str> = end.left_behind.iter().map(|(name, _)| name.as_str()).collect();
-    Err(AppError::LeftBehind(names.join(", ")))
+    match end.unlisted {
+        None if names.is_empty() => {
+            info!("Left.");
+            Ok(())
+        }
+        Some(why) if names.is_empty() => Err(AppError::Unlisted(why)),
+        _ => Err(AppError::LeftBehind(names.join(", "))),
+    }
 }

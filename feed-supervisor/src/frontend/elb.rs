@@ -1,63 +1,90 @@
 //! `elb`: classic load balancers, found by their tags. Their targets are EC2 instances.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_elasticloadbalancing::types::{Instance, InstanceState};
 use feed_reconcile::membership::{Failure, Standing};
 
-use super::aws::{Aws, nothing_found, shown};
+use super::aws::{Aws, Sorted};
 use super::{Call, Frontend, Listing};
 use crate::config::FrontendTags;
 use crate::runtime::aws::CallError;
+use crate::runtime::aws::balancers::{LoadBalancer, NOT_THERE};
 
 /// Codes that say that there is nothing to leave: the load balancer is gone, or does not know the instance.
-const NOT_THERE: &[&str] =
-    &["LoadBalancerNotFound", "AccessPointNotFound", "AccessPointNotFoundException", "InvalidInstance"];
+const NOTHING_TO_LEAVE: &[&str] = &["InvalidInstance", "InvalidEndPoint"];
 
 /// Classic load balancers.
 #[derive(Debug)]
 pub(super) struct Elb {
     aws: Aws,
     tags: FrontendTags,
-    /// The load balancers with which this process has registered itself.
-    registered: Mutex<BTreeSet<String>>,
+    known: Mutex<Known>,
+}
+
+/// What is known of load balancers, by their names.
+#[derive(Debug, Default)]
+struct Known {
+    /// Those with which this process has registered itself.
+    registered: BTreeSet<String>,
+    /// Which instances each has, by a listing after which nothing was changed; for one look only.
+    instances: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Elb {
     pub(super) fn new(aws: Aws, tags: FrontendTags) -> Self {
-        Self { aws, tags, registered: Mutex::default() }
+        Self { aws, tags, known: Mutex::default() }
     }
 
-    async fn find(&self) -> Result<Listing, Failure> {
-        let found = self.aws.looking.classic_tagged(&self.tags.pairs()).await?;
-        let mut listing = shown(&found);
-        if found.is_empty() {
-            listing.remarks.push(nothing_found("classic", &self.tags));
-        }
-        listing.balancers = found.into_iter().map(|balancer| balancer.name).collect();
+    async fn find(&self, known: &BTreeSet<String>) -> Result<Listing, Failure> {
+        // What is changed meanwhile is not in the listing.
+        self.known().instances.clear();
+        let before = self.known().registered.clone();
+        let inventory = self.aws.looking.classic().await?;
+        let Sorted { ours, former, mut listing } = self.aws.sort("classic", inventory, &self.tags, known);
+        listing.balancers = ours.iter().map(|it| it.name.clone()).collect();
+        let mut known = self.known();
+        let unchanged = known.registered == before;
+        let instances =
+            ours.into_iter().chain(former).map(|LoadBalancer { name, instances, .. }| (name, instances));
+        known.instances = instances.filter(|_| unchanged).collect();
         Ok(listing)
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the load balancer has the instance; `None` when it is not there.
+    async fn has(&self, name: &str, id: &str) -> Result<Option<bool>, Failure> {
+        let listed = self.known().instances.remove(name);
+        if let Some(instances) = listed {
+            return Ok(Some(instances.contains(id)));
+        }
+        let found = self.aws.looking.classic_named(name).await?;
+        Ok(found.map(|found| found.instances.contains(id)))
+    }
+
     async fn health(&self, name: &str) -> Result<Standing, Failure> {
-        let instance = self.instance().await?;
+        let id = self.aws.identity.instance_id().await?;
+        let has_registered = self.known().registered.contains(name);
+        let Some(is_listed) = self.has(name, &id).await? else { return Ok(Standing::Absent) };
+        if !is_listed && !has_registered {
+            return Ok(Standing::Absent);
+        }
+        let instance = Instance::builder().instance_id(id).build();
         let call = self.aws.looking.classic.describe_instance_health().load_balancer_name(name);
         match call.instances(instance).send().await {
-            Ok(answer) => {
-                let has_registered =
-                    self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
-                let state = answer.instance_states().first();
-                // AWS says of an instance that it does not know that it is invalid, rather than nothing.
-                let silent = || Standing::Settling(format!("{name} says nothing of the instance yet"));
-                Ok(match state {
-                    Some(state) => standing(state, has_registered),
-                    None if has_registered => silent(),
-                    None => Standing::Absent,
-                })
-            }
+            Ok(answer) => Ok(standing(answer.instance_states().first(), is_listed)),
             Err(error) => {
                 let error = CallError::of(format!("DescribeInstanceHealth of {name}"), &error);
-                if error.is_any_of(NOT_THERE) { Ok(Standing::Absent) } else { Err(error.into()) }
+                match error {
+                    error if error.is_any_of(NOT_THERE) => Ok(Standing::Absent),
+                    error if error.is_any_of(NOTHING_TO_LEAVE) => Ok(standing(None, is_listed)),
+                    error if error.is_denied() => Ok(Standing::Unseen(Failure::from(error).why)),
+                    error => Err(error.into()),
+                }
             }
         }
     }
@@ -67,8 +94,10 @@ impl Elb {
         let call = self.aws.changing.classic.register_instances_with_load_balancer().load_balancer_name(name);
         let answer = call.instances(instance).send().await;
         let failed = |error| CallError::of(format!("RegisterInstancesWithLoadBalancer of {name}"), &error);
+        let mut known = self.known();
+        known.instances.remove(name);
         answer.map_err(failed)?;
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        known.registered.insert(name.to_owned());
         Ok(())
     }
 
@@ -78,10 +107,12 @@ impl Elb {
         let answer = call.load_balancer_name(name).instances(instance).send().await;
         let failed = |error| CallError::of(format!("DeregisterInstancesFromLoadBalancer of {name}"), &error);
         match answer.map_err(failed) {
-            Err(error) if !error.is_any_of(NOT_THERE) => return Err(error.into()),
+            Err(error) if !error.is_any_of(NOT_THERE) && !error.is_any_of(NOTHING_TO_LEAVE) => {
+                return Err(error.into());
+            }
             Ok(_) | Err(_) => {}
         }
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.known().instances.remove(name);
         Ok(())
     }
 
@@ -91,8 +122,8 @@ impl Elb {
 }
 
 impl Frontend for Elb {
-    fn endpoints(&self) -> Call<'_, Listing> {
-        Box::pin(self.find())
+    fn endpoints<'a>(&'a self, known: &'a BTreeSet<String>) -> Call<'a, Listing> {
+        Box::pin(self.find(known))
     }
 
     fn observe<'a>(&'a self, name: &'a str) -> Call<'a, Standing> {
@@ -108,22 +139,26 @@ impl Frontend for Elb {
     }
 }
 
-/// What an instance's state says. Whether it is registered is told by the description only, in the words of the API's
-/// `InstanceState`; with connection draining an instance is `InService` while it is deregistered. `Unknown` is no news: then
-/// to register once does no harm.
-fn standing(state: &InstanceState, has_registered: bool) -> Standing {
-    let description = state.description().unwrap_or_default().trim_end_matches('.');
-    if description.contains("deregistration currently in progress") {
-        return Standing::Draining;
-    }
-    match state.state().unwrap_or("Unknown") {
-        "InService" => Standing::InService,
-        _ if description.contains("is not currently registered") => Standing::Absent,
-        "Unknown" if !has_registered => Standing::Absent,
-        other if description.is_empty() || description == "N/A" => {
-            Standing::Settling(format!("its state is {other}"))
+/// What an instance's state says, by the API's `InstanceState`. Its description is for people. With connection draining an
+/// instance that was deregistered may still be `InService`; and an instance may not be known to the health checks yet.
+fn standing(state: Option<&InstanceState>, is_listed: bool) -> Standing {
+    let Some(state) = state else {
+        return if is_listed {
+            Standing::Settling("AWS says nothing of the instance yet".to_owned())
+        } else {
+            Standing::Absent
+        };
+    };
+    let text = |text: Option<&str>| text.filter(|text| !matches!(*text, "" | "N/A")).map(str::to_owned);
+    match (state.state().unwrap_or("Unknown"), is_listed) {
+        ("InService", true) => Standing::InService,
+        ("InService", false) => Standing::Draining,
+        (_, false) => Standing::Absent,
+        (other, true) => {
+            let why = text(state.description()).or_else(|| text(state.reason_code()));
+            let why = why.map_or_else(String::new, |why| format!(": {}", why.trim_end_matches('.')));
+            Standing::Settling(format!("its state is {other}{why}"))
         }
-        other => Standing::Settling(format!("its state is {other}: {description}")),
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Fixed {
 }
 
 impl Frontend for Fixed {
-    fn endpoints(&self) -> Call<'_, Listing> {
+    fn endpoints<'a>(&'a self, _: &'a BTreeSet<String>) -> Call<'a, Listing> {
         let listing = Listing { endpoints: self.endpoints.clone(), ..Listing::default() };
         Box::pin(async { Ok(listing) })
     }

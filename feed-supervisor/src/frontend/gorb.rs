@@ -4,6 +4,8 @@
 mod api;
 mod loopback;
 
+use std::collections::BTreeSet;
+
 use feed_reconcile::membership::{Failure, Standing};
 
 use self::api::{Api, ApiError, Backend};
@@ -101,11 +103,12 @@ impl Gorb {
 }
 
 impl Frontend for Gorb {
-    fn endpoints(&self) -> Call<'_, Listing> {
+    fn endpoints<'a>(&'a self, _: &'a BTreeSet<String>) -> Call<'a, Listing> {
         let balancers = self.frontend.services.iter().map(|service| service.name.clone()).collect();
         Box::pin(async {
-            self.api.check().await.map_err(|error| failed(&error))?;
-            Ok(Listing { balancers, ..Listing::default() })
+            // What the virtual services are called is known without Gorb.
+            let failures = self.api.check().await.err().map(|error| error.to_string());
+            Ok(Listing { balancers, failures: failures.into_iter().collect(), ..Listing::default() })
         })
     }
 

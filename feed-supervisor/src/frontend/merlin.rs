@@ -138,7 +138,7 @@ impl Merlin {
 }
 
 impl Frontend for Merlin {
-    fn endpoints(&self) -> Call<'_, Listing> {
+    fn endpoints<'a>(&'a self, _: &'a BTreeSet<String>) -> Call<'a, Listing> {
         let listing = Listing {
             balancers: self.registrations.keys().cloned().collect(),
             endpoints: self.endpoints.clone(),

@@ -1,26 +1,27 @@
 //! `nlb`: network load balancers, found by their tags. Joined is every target group that one uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use feed_reconcile::membership::{Failure, Standing};
 use futures::future::join_all;
 
-use super::aws::{Aws, TargetGroup, TargetGroups, nothing_found, shown};
+use super::aws::{Aws, Described, Sorted, TargetGroup, TargetGroups};
 use super::{Call, Frontend, Listing};
 use crate::config::FrontendTags;
+use crate::runtime::aws::balancers::name_in;
 
 /// Network load balancers.
 #[derive(Debug)]
 pub(super) struct Nlb {
     groups: TargetGroups,
     tags: FrontendTags,
-    /// By the load balancers' names.
+    /// By the load balancers' names; and those that others have taken over, each by a name of its own.
     known: Mutex<BTreeMap<String, Groups>>,
 }
 
 /// The target groups of a load balancer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Groups {
     used: Vec<TargetGroup>,
     /// Those that it used before: they may still know us.
@@ -32,18 +33,19 @@ impl Nlb {
         Self { groups: TargetGroups::new(aws), tags, known: Mutex::default() }
     }
 
-    async fn find(&self) -> Result<Listing, Failure> {
-        let tags = self.tags.pairs();
-        let mut network = self.groups.aws.looking.v2().await?;
-        network.retain(|balancer| balancer.is_network);
-        let found = self.groups.aws.looking.v2_tagged(network, &tags).await?;
-        let all = if found.is_empty() { Vec::new() } else { self.groups.all().await? };
-        let mut listing = shown(&found);
-        if found.is_empty() {
-            listing.remarks.push(nothing_found("network", &self.tags));
+    async fn find(&self, known: &BTreeSet<String>) -> Result<Listing, Failure> {
+        let inventory = self.groups.aws.looking.network().await?;
+        let Sorted { ours, former, mut listing } =
+            self.groups.aws.sort("network", inventory, &self.tags, known);
+        let nothing_to_know = ours.is_empty() && known.is_empty();
+        let (all, failure) = if nothing_to_know { (Vec::new(), None) } else { self.groups.all().await };
+        if let Some(failure) = failure {
+            listing.incomplete = true;
+            listing.failures.push(Failure::from(failure).why);
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for balancer in found {
+        let mut groups = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for balancer in ours.iter().chain(&former) {
+            let name = &balancer.name;
             let mut used = Vec::new();
             for described in all.iter().filter(|it| it.balancer_arns.contains(&balancer.id)) {
                 match &described.group {
@@ -51,14 +53,17 @@ impl Nlb {
                     Err(why) => listing.faults.push(why.clone()),
                 }
             }
-            if used.is_empty() {
-                let name = &balancer.name;
+            if used.is_empty() && !listing.incomplete {
                 listing.faults.push(format!("the network load balancer {name} uses no target group to join"));
-            } else {
-                listing.balancers.push(balancer.name.clone());
+            } else if !used.is_empty() && !listing.former.contains(name) {
+                listing.balancers.push(name.clone());
             }
-            known.entry(balancer.name).or_default().renew(used);
+            groups.entry(name.clone()).or_default().renew(used, listing.incomplete);
         }
+        let arns: BTreeSet<&str> = ours.iter().chain(&former).map(|it| it.id.as_str()).collect();
+        let (foreign, remarks) = leave_others(&mut groups, &all, &arns, listing.incomplete);
+        listing.foreign = foreign;
+        listing.remarks.extend(remarks);
         Ok(listing)
     }
 
@@ -69,7 +74,8 @@ impl Nlb {
 
     async fn health(&self, name: &str) -> Result<Standing, Failure> {
         let groups = self.groups_of(name);
-        let observed = join_all(groups.used.iter().map(|group| self.groups.observe(group))).await;
+        let groups = if groups.used.is_empty() { &groups.former } else { &groups.used };
+        let observed = join_all(groups.iter().map(|group| self.groups.observe(group))).await;
         together(observed)
     }
 
@@ -86,13 +92,71 @@ impl Nlb {
 }
 
 impl Groups {
-    fn renew(&mut self, used: Vec<TargetGroup>) {
+    /// Takes in what it uses now. A listing that was cut off says nothing of what it does not name.
+    fn renew(&mut self, used: Vec<TargetGroup>, incomplete: bool) {
         self.former.append(&mut self.used);
         self.former.sort();
         self.former.dedup();
         self.former.retain(|group| !used.contains(group));
         self.used = used;
+        if incomplete {
+            self.used.append(&mut self.former);
+        }
     }
+}
+
+/// Which of the groups that our load balancers used before are others' now; each is a load balancer of its own from here on, by
+/// the name that is returned. And what is odd about those that nobody uses.
+fn leave_others(
+    known: &mut BTreeMap<String, Groups>,
+    all: &[Described],
+    ours: &BTreeSet<&str>,
+    incomplete: bool,
+) -> (Vec<String>, Vec<String>) {
+    let (mut foreign, mut remarks) = (BTreeMap::new(), Vec::new());
+    if incomplete {
+        return (known.keys().filter(|name| is_foreign(name)).cloned().collect(), remarks);
+    }
+    for (name, groups) in known.iter_mut() {
+        groups.former.retain(|group| {
+            let Some(described) = all.iter().find(|it| it.group.as_ref() == Ok(group)) else { return false };
+            if described.balancer_arns.iter().any(|arn| ours.contains(arn.as_str())) {
+                return false;
+            }
+            let users: Vec<&str> = described.balancer_arns.iter().map(|arn| name_in(arn)).collect();
+            if users.is_empty() {
+                remarks.push(format!(
+                    "no load balancer uses the target group {} any more, which {name} has used: this target stays in it until the end",
+                    group.name
+                ));
+                return true;
+            }
+            remarks.push(format!(
+                "the target group {} is used by {} now, which is not ours: this target leaves it",
+                group.name,
+                users.join(", ")
+            ));
+            foreign.insert(foreign_name(&group.name), group.clone());
+            false
+        });
+    }
+    for (name, group) in foreign {
+        known.insert(name, Groups { used: vec![], former: vec![group] });
+    }
+    // One that is ours again, or gone, needs no leaving any more: it is known there, or not at all.
+    known.retain(|name, groups| !is_foreign(name) || !groups.former.is_empty());
+    (known.keys().filter(|name| is_foreign(name)).cloned().collect(), remarks)
+}
+
+/// No load balancer has a name with a space.
+const FOREIGN: &str = "target group ";
+
+fn foreign_name(group: &str) -> String {
+    format!("{FOREIGN}{group}")
+}
+
+fn is_foreign(name: &str) -> bool {
+    name.starts_with(FOREIGN)
 }
 
 /// How all groups together see us. Where they differ, we have left the load balancer only once all have let us go. One that
@@ -106,8 +170,9 @@ fn together(observed: Vec<Result<Standing, Failure>>) -> Result<Standing, Failur
         return Ok(Standing::Draining);
     }
     let standings = observed.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let settling = standings.into_iter().find(|standing| matches!(standing, Standing::Settling(_)));
-    Ok(settling.unwrap_or(Standing::InService))
+    let unseen = standings.iter().find(|standing| matches!(standing, Standing::Unseen(_)));
+    let settling = standings.iter().find(|standing| matches!(standing, Standing::Settling(_)));
+    Ok(unseen.or(settling).cloned().unwrap_or(Standing::InService))
 }
 
 /// What calls for several groups come to. Nothing has changed only if all were refused.
@@ -123,8 +188,8 @@ fn all_of(outcomes: Vec<Result<(), Failure>>) -> Result<(), Failure> {
 }
 
 impl Frontend for Nlb {
-    fn endpoints(&self) -> Call<'_, Listing> {
-        Box::pin(self.find())
+    fn endpoints<'a>(&'a self, known: &'a BTreeSet<String>) -> Call<'a, Listing> {
+        Box::pin(self.find(known))
     }
 
     fn observe<'a>(&'a self, name: &'a str) -> Call<'a, Standing> {

@@ -48,9 +48,15 @@ impl Page {
         let faults = listing.faults.join("; ");
         let condition = if faults.is_empty() { Condition::Good } else { Condition::Unhealthy(faults) };
         self.health.report("frontends found", condition);
+        self.health.warn("frontends found", listing.remarks.clone());
         self.endpoints.send_if_modified(|known| {
-            let is_new = *known != listing.endpoints;
-            known.clone_from(&listing.endpoints);
+            let mut endpoints = listing.endpoints.clone();
+            if listing.incomplete || listing.endpoints_incomplete {
+                // What is missing may be there all the same.
+                endpoints.extend(known.iter().cloned());
+            }
+            let is_new = *known != endpoints;
+            *known = endpoints;
             is_new
         });
     }
@@ -59,8 +65,13 @@ impl Page {
     pub(super) fn situation(&mut self, situation: &Situation<String>) {
         self.metrics.frontends(situation.attached, situation.expected);
         self.health.report("frontends", condition(&situation.problems));
-        let (bad, passing): (Vec<_>, Vec<_>) =
-            situation.problems.iter().filter(|it| !it.is_ordinary()).partition(|it| it.is_unhealthy());
+        let warnings = situation.problems.iter().filter(|it| it.is_warning()).map(ToString::to_string);
+        self.health.warn("frontends", warnings.collect());
+        let (bad, passing): (Vec<_>, Vec<_>) = situation
+            .problems
+            .iter()
+            .filter(|it| !it.is_ordinary())
+            .partition(|it| it.is_unhealthy() || it.is_warning());
         let [bad, passing] =
             [bad, passing].map(|them| them.iter().map(ToString::to_string).collect::<Vec<_>>());
         warn_of_new(&bad, &self.problems);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use feed_reconcile::desired::Scheme;
-use feed_reconcile::membership::{Command, End, Event, Jitter, Membership, Settings};
+use feed_reconcile::membership::{Command, End, Event, Jitter, Listed, Membership, Settings};
 use feed_reconcile::options::Endpoint;
 use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -112,7 +112,7 @@ impl<'a> Runner<'a> {
                     Outcome::Event(event) => event,
                     Outcome::Listed(listing) => {
                         self.page.listing(&listing);
-                        Event::Listed(Ok(listing.balancers))
+                        Event::Listed(Ok(listing.into()))
                     }
                     Outcome::Stopped(result) => {
                         stopped = result;
@@ -163,6 +163,14 @@ impl<'a> Runner<'a> {
     }
 }
 
+impl From<Listing> for Listed<String> {
+    fn from(listing: Listing) -> Self {
+        let Listing { balancers: ours, former, foreign, failures, incomplete, .. } = listing;
+        let trouble = (!failures.is_empty()).then(|| failures.join("; "));
+        Self { ours, former, foreign, trouble, complete: !incomplete }
+    }
+}
+
 impl<'a, E: Display + Send + 'a> Calls<'a, E> {
     fn begin<S: Server<Error = E>>(
         &mut self,
@@ -176,7 +184,7 @@ impl<'a, E: Display + Send + 'a> Calls<'a, E> {
             | Command::Detach(name)
             | Command::Release(name) => Some(Some(name.clone())),
             Command::FinishRequests | Command::Stop | Command::StopNow => Some(None),
-            Command::List | Command::CleanUp | Command::End(_) => None,
+            Command::List(_) | Command::CleanUp | Command::End(_) => None,
         };
         let (call, handle) = abortable(carry_out(frontend, server, command));
         if let Some(replaced) = subject.and_then(|subject| self.handles.insert(subject, handle)) {
@@ -192,7 +200,7 @@ async fn carry_out<'a, S: Server>(
     command: Command<String>,
 ) -> Outcome<S::Error> {
     Outcome::Event(match command {
-        Command::List => match frontend.endpoints().await {
+        Command::List(known) => match frontend.endpoints(&known).await {
             Ok(listing) => return Outcome::Listed(listing),
             Err(failure) => Event::Listed(Err(failure.why)),
         },

@@ -114,20 +114,22 @@ fn router(pages: Pages) -> Router {
 }
 
 async fn health(State(pages): State<Pages>) -> Response {
-    verdict(&pages.health.unhealthy(), StatusCode::INTERNAL_SERVER_ERROR)
+    let warnings = pages.health.warnings();
+    verdict(&pages.health.unhealthy(), &warnings, StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn readiness(State(pages): State<Pages>) -> Response {
-    verdict(&pages.health.not_ready(), StatusCode::SERVICE_UNAVAILABLE)
+    verdict(&pages.health.not_ready(), &[], StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// 200 `ok`, or that failure with the reasons, one a line.
-fn verdict(reasons: &[String], failure: StatusCode) -> Response {
+/// 200 `ok`, or that failure with the reasons, one a line; then the warnings.
+fn verdict(reasons: &[String], warnings: &[String], failure: StatusCode) -> Response {
+    let warnings: String = warnings.iter().flat_map(|warning| ["warning: ", warning, "\n"]).collect();
     if reasons.is_empty() {
-        return "ok\n".into_response();
+        return format!("ok\n{warnings}").into_response();
     }
-    let lines: String = reasons.iter().flat_map(|reason| [reason.as_str(), "\n"]).collect();
-    (failure, lines).into_response()
+    let reasons: String = reasons.iter().flat_map(|reason| [reason.as_str(), "\n"]).collect();
+    (failure, format!("{reasons}{warnings}")).into_response()
 }
 
 async fn metrics(State(pages): State<Pages>, headers: HeaderMap) -> Response {

@@ -105,6 +105,23 @@ impl CallError {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 
+    /// Whether there were too many calls.
+    pub fn is_throttled(&self) -> bool {
+        self.is_any_of(&[
+            "Throttling",
+            "ThrottlingException",
+            "RequestLimitExceeded",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "TooManyRequestsException",
+        ])
+    }
+
+    /// Whether the IAM policy does not allow it.
+    pub fn is_denied(&self) -> bool {
+        self.is_any_of(&["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"])
+    }
+
     /// Whether trying again cannot help: what was asked for does not exist or is not allowed.
     pub fn is_final(&self) -> bool {
         self.is_any_of(&[

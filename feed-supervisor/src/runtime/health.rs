@@ -45,6 +45,8 @@ pub struct Health(Arc<Mutex<Conditions>>);
 struct Conditions {
     /// By the name of the part, so that reasons come in a fixed order.
     parts: BTreeMap<&'static str, Condition>,
+    /// The same of what is odd.
+    warnings: BTreeMap<&'static str, Vec<String>>,
     unhealthy_since: Option<Instant>,
     /// Of the times before `unhealthy_since`.
     unhealthy_time: Duration,
@@ -75,6 +77,16 @@ impl Health {
             }
             (true, Some(_)) | (false, None) => {}
         }
+    }
+
+    /// Sets what is odd about the part of that name, though nothing is wrong: sentences.
+    pub fn warn(&self, part: &'static str, warnings: Vec<String>) {
+        self.lock().warnings.insert(part, warnings);
+    }
+
+    /// What is odd, though nothing is wrong.
+    pub fn warnings(&self) -> Vec<String> {
+        self.lock().warnings.values().flatten().cloned().collect()
     }
 
     /// The reasons why the process is not healthy; none when it is.

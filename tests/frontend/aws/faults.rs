@@ -18,9 +18,15 @@ async fn without_a_load_balancer_it_is_said_what_was_looked_for() {
         elb.create_network("half", "internal", &OURS[..1]);
         let mut feed = kind.feed(&elb, &nginx).ready().await;
         let sentence = format!(
-            "there is no {what} load balancer with the tags sky.uk/KubernetesClusterFrontend=main and \
+            "there is no {what} load balancer in eu-west-1 with the tags sky.uk/KubernetesClusterFrontend=main and \
              sky.uk/KubernetesClusterIngressClass=test"
         );
+        let near = if kind.command == "nlb" {
+            "; one of both has half (without sky.uk/KubernetesClusterIngressClass)"
+        } else {
+            ""
+        };
+        let sentence = format!("{sentence}{near}");
         wait_logged(&feed, &[&sentence]).await;
         assert_eq!(feed.status().await["frontends"]["remarks"][0], sentence.as_str());
         assert_eq!(feed.admin("/health").await.unwrap().status, 200);
@@ -223,6 +229,7 @@ async fn a_list_that_takes_too_long_is_said() {
     feed.wait_status(200, "a.test", "/").await;
     wait_said(&feed, "/readiness", 503, &["the load balancers are not known yet"]).await;
     feed.signal(Signal::SIGTERM);
-    assert_eq!(feed.wait_exit(PATIENCE).await.code(), Some(0));
+    assert_eq!(feed.wait_exit(PATIENCE).await.code(), Some(1));
+    assert!(feed.log().contains("left without knowing which load balancers"), "{}", feed.log());
     assert!(elb.targets("edge").is_empty());
 }

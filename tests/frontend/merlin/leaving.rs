@@ -179,6 +179,27 @@ async fn a_merlin_that_is_away_is_named_and_does_not_hold_up_the_end() {
     assert!(feed.nginx_masters().is_empty());
 }
 
+/// What a killed process has left is left by the next one, although that never learns what is there.
+#[tokio::test]
+async fn what_a_killed_process_has_left_is_left() {
+    let Some(nginx) = NginxBinary::system() else { return };
+    for code in [None, Some(Code::Internal)] {
+        let merlin = Merlin::new(&["web"]);
+        let peer = merlin.listen(LOOPBACK).await;
+        let mut feed = feed(&nginx, &all(&[&peer])).ready().await;
+        feed.kill();
+        if let Some(code) = code {
+            merlin.fail("List", Some(code));
+        }
+        feed.start();
+        eventually("it has begun", async || feed.admin("/alive").await.map(drop)).await;
+        feed.signal(Signal::SIGTERM);
+        let exit = feed.wait_exit(Duration::from_secs(30)).await;
+        assert!(exit.success(), "{exit}\n{}", feed.log());
+        assert_eq!(merlin.servers("web"), []);
+    }
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_at_once_and_says_what_is_left() {
     let Some(nginx) = NginxBinary::system() else { return };

@@ -147,6 +147,9 @@ fn balancers(state: &State, form: &Form, classic: bool) -> Result<String, Refusa
     if asked.len() > AT_ONCE {
         return Err(("ValidationError", format!("{} load balancers are too many", asked.len())));
     }
+    if let Some(missing) = asked.iter().find(|name| !state.balancers.contains_key(*name)) {
+        return Err(("LoadBalancerNotFound", format!("There is no {missing}")));
+    }
     let wanted = |name: &String, it: &Balancer| {
         (it.kind == "classic") == classic && (asked.is_empty() || asked.contains(name))
     };
@@ -163,8 +166,13 @@ fn balancer(name: &str, it: &Balancer, classic: bool) -> String {
          <DNSName>{name}.eu-west-1.elb.amazonaws.com</DNSName>"
     );
     if classic {
+        let registered = it.targets.iter().filter(|(_, target)| target.left.is_none());
+        let instances = registered.fold(String::new(), |instances, (id, _)| {
+            instances + "<member><InstanceId>" + id + "</InstanceId></member>"
+        });
         return format!(
-            "<member>{common}<CanonicalHostedZoneNameID>Z32O12XQLNTSW2</CanonicalHostedZoneNameID></member>"
+            "<member>{common}<CanonicalHostedZoneNameID>Z32O12XQLNTSW2</CanonicalHostedZoneNameID>\
+             <Instances>{instances}</Instances></member>"
         );
     }
     let arn = balancer_arn(name);
@@ -220,8 +228,10 @@ fn instance_health(state: &mut State, form: &Form) -> Result<String, Refusal> {
     let subject = form.subject().unwrap_or_default();
     let mut members = String::new();
     for id in form.ids() {
+        let wordless = state.wordless;
         let state = state.target_state(&subject, &id).ok_or_else(|| missing(form))?;
         let (state, description) = match state {
+            "unused" if wordless => ("Unknown", ""),
             "healthy" => ("InService", "N/A"),
             "draining" => ("InService", "Instance deregistration currently in progress."),
             "initial" => ("OutOfService", "Instance registration is still in progress."),
@@ -241,7 +251,14 @@ fn instance_health(state: &mut State, form: &Form) -> Result<String, Refusal> {
 fn target_health(state: &mut State, form: &Form) -> Result<String, Refusal> {
     let subject = form.subject().unwrap_or_default();
     let mut members = String::new();
-    for id in form.ids() {
+    let mut ids = form.ids();
+    if ids.is_empty() {
+        let times = (state.settling, state.draining);
+        let targets = state.targets(&subject).ok_or_else(|| missing(form))?;
+        let there = targets.iter().filter(|(_, target)| target.state(times) != "unused");
+        ids = there.map(|(id, _)| id.clone()).collect();
+    }
+    for id in ids {
         let state_of_target = state.target_state(&subject, &id).ok_or_else(|| missing(form))?;
         let is_used = !state.groups[&subject].balancers.is_empty();
         let (target_state, reason) = match state_of_target {

@@ -40,7 +40,8 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
 impl State {
     /// The answer: how late it comes, its status and its body.
     fn answer(&mut self, form: &Form, region: &str) -> (Duration, u16, String) {
-        let fault = self.fault(form.operation(), form.subject().as_deref());
+        let subjects: Vec<String> = form.names().into_iter().chain(form.subject()).collect();
+        let fault = self.fault(form.operation(), &subjects);
         let (status, text) = match fault {
             Some(ElbFault::Error(status, code)) => (status, error(code, "as the test asked for")),
             Some(ElbFault::Late(_)) | None => match answer(self, form) {

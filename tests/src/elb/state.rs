@@ -11,6 +11,8 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) settling: Duration,
     pub(super) draining: Duration,
+    /// Whether the health of an instance that is not registered is told without words.
+    pub(super) wordless: bool,
     pub(super) calls: VecDeque<ElbCall>,
     pub(super) faults: Vec<FaultOf>,
 }
@@ -19,7 +21,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct FaultOf {
     pub(super) operation: &'static str,
-    /// Only with those about this load balancer or target group.
+    /// Only with those about this load balancer or target group, perhaps among others.
     pub(super) subject: Option<String>,
     pub(super) fault: ElbFault,
     /// How many times it is still to happen, if not for ever.
@@ -102,9 +104,9 @@ impl State {
     }
 
     /// What goes wrong with a request for that operation.
-    pub(super) fn fault(&mut self, operation: &str, subject: Option<&str>) -> Option<ElbFault> {
+    pub(super) fn fault(&mut self, operation: &str, subjects: &[String]) -> Option<ElbFault> {
         let index = self.faults.iter().position(|it| {
-            it.operation == operation && (it.subject.is_none() || it.subject.as_deref() == subject)
+            it.operation == operation && it.subject.as_ref().is_none_or(|subject| subjects.contains(subject))
         })?;
         let FaultOf { fault, times, .. } = &mut self.faults[index];
         let fault = *fault;

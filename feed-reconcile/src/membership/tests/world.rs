@@ -38,6 +38,8 @@ pub(super) struct Balancer {
     pub(super) outdated: bool,
     /// Whether it stays like that when we register again.
     pub(super) insists: bool,
+    /// Whether it does not tell us how it sees us.
+    pub(super) hides: bool,
     pub(super) observe: Fault,
     pub(super) attach: Fault,
     pub(super) detach: Fault,
@@ -47,6 +49,7 @@ pub(super) struct Balancer {
 impl Balancer {
     fn standing(&self, now: Instant) -> Standing {
         match self.deregistered_at {
+            _ if self.hides => Standing::Unseen("not allowed".to_owned()),
             _ if self.registered && now < self.registered_at + self.settles_after => {
                 Standing::Settling("still settling".to_owned())
             }
@@ -65,6 +68,10 @@ pub(super) struct World {
     start: Instant,
     pub(super) jitter: Jitter,
     pub(super) listed: Vec<Name>,
+    pub(super) former: Vec<Name>,
+    pub(super) foreign: Vec<Name>,
+    /// Why not all are listed.
+    pub(super) trouble: Option<String>,
     balancers: BTreeMap<Name, Balancer>,
     pub(super) listing: Fault,
     pub(super) calls_take: Duration,
@@ -88,6 +95,9 @@ impl World {
             start,
             jitter: Jitter::new(1.0),
             listed: Vec::new(),
+            former: Vec::new(),
+            foreign: Vec::new(),
+            trouble: None,
             balancers: BTreeMap::new(),
             listing: Fault::None,
             calls_take: Duration::ZERO,
@@ -113,6 +123,7 @@ impl World {
             forgets: false,
             outdated: false,
             insists: false,
+            hides: false,
             observe: Fault::None,
             attach: Fault::None,
             detach: Fault::None,
@@ -151,7 +162,7 @@ impl World {
                 self.pending.clear();
                 Duration::ZERO
             }
-            Command::List => self.calls_take,
+            Command::List(_) => self.calls_take,
             Command::Observe(name)
             | Command::Attach(name)
             | Command::Detach(name)
@@ -201,7 +212,16 @@ impl World {
     fn carry_out(&mut self, command: &Command<Name>) -> Event<Name> {
         let now = self.now;
         match *command {
-            Command::List => Event::Listed(self.listing.outcome(self.listed.clone())),
+            Command::List(ref known) => {
+                let listed = Listed {
+                    ours: self.listed.clone(),
+                    former: self.former.iter().filter(|name| known.contains(*name)).copied().collect(),
+                    foreign: self.foreign.iter().filter(|name| known.contains(*name)).copied().collect(),
+                    trouble: self.trouble.clone(),
+                    complete: self.trouble.is_none(),
+                };
+                Event::Listed(self.listing.outcome(listed))
+            }
             Command::Observe(name) => {
                 let balancer = self.balancer(name);
                 Event::Observed(name, balancer.observe.outcome(balancer.standing(now)))
@@ -275,7 +295,7 @@ fn subject(command: &Command<Name>) -> Option<Name> {
 
 fn text(command: &Command<Name>) -> String {
     match command {
-        Command::List => "list".to_owned(),
+        Command::List(_) => "list".to_owned(),
         Command::Observe(name) => format!("observe {name}"),
         Command::Attach(name) => format!("attach {name}"),
         Command::Detach(name) => format!("detach {name}"),
@@ -284,6 +304,9 @@ fn text(command: &Command<Name>) -> String {
         Command::FinishRequests => "finish requests".to_owned(),
         Command::Stop => "stop".to_owned(),
         Command::StopNow => "stop now".to_owned(),
-        Command::End(end) => format!("end {:?} {:?}", end.left_behind, end.cut_short),
+        Command::End(end) => match &end.unlisted {
+            Some(why) => format!("end {:?} {:?} not listed: {why}", end.left_behind, end.cut_short),
+            None => format!("end {:?} {:?}", end.left_behind, end.cut_short),
+        },
     }
 }

@@ -1,8 +1,5 @@
 //! Target groups of network and application load balancers.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-
 use aws_sdk_elasticloadbalancingv2::types::{
     self, TargetDescription, TargetHealth, TargetHealthReasonEnum as Reason, TargetHealthStateEnum as State,
     TargetTypeEnum,
@@ -15,12 +12,23 @@ use crate::runtime::aws::CallError;
 /// Codes that say that there is nothing to leave.
 const NOT_THERE: &[&str] = &["TargetGroupNotFound", "TargetGroupNotFoundException", "InvalidTarget"];
 
+/// Codes that AWS may give to the marker of a page whose first group was deleted.
+const NO_SUCH_PAGE: &[&str] =
+    &["TargetGroupNotFound", "TargetGroupNotFoundException", "ValidationError", "InvalidMarker"];
+
 /// A group that we can be a target of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::frontend) struct TargetGroup {
     pub(in crate::frontend) name: String,
     arn: String,
     targets: Targets,
+}
+
+#[cfg(test)]
+impl TargetGroup {
+    pub(in crate::frontend) fn of_addresses(name: &str) -> Self {
+        Self { name: name.to_owned(), arn: format!("arn of {name}"), targets: Targets::Addresses }
+    }
 }
 
 /// What its targets are.
@@ -44,42 +52,72 @@ pub(in crate::frontend) struct Described {
 #[derive(Debug)]
 pub(in crate::frontend) struct TargetGroups {
     pub(in crate::frontend) aws: Aws,
-    /// ARNs of the groups in which this process has registered itself.
-    registered: Mutex<BTreeSet<String>>,
 }
 
 impl TargetGroups {
     pub(in crate::frontend) fn new(aws: Aws) -> Self {
-        Self { aws, registered: Mutex::default() }
+        Self { aws }
     }
 
-    /// All groups of the region. It takes fewer calls than to ask for those of each load balancer, and one that is missing
-    /// does not hide the others.
-    pub(in crate::frontend) async fn all(&self) -> Result<Vec<Described>, CallError> {
+    /// All groups of the region, or those before the page that failed, and why. It takes fewer calls than to ask for those of
+    /// each load balancer, and one that is missing does not hide the others.
+    pub(in crate::frontend) async fn all(&self) -> (Vec<Described>, Option<CallError>) {
+        let (mut all, mut failure) = self.pages().await;
+        if failure.as_ref().is_some_and(|failure| failure.is_any_of(NO_SUCH_PAGE)) {
+            // What the next page begins with was deleted.
+            (all, failure) = self.pages().await;
+        }
+        (all, failure)
+    }
+
+    async fn pages(&self) -> (Vec<Described>, Option<CallError>) {
         let mut pages = self.aws.looking.v2.describe_target_groups().into_paginator().send();
         let mut all = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| CallError::of("DescribeTargetGroups".to_owned(), &error))?;
-            all.extend(page.target_groups().iter().map(describe));
+            match page {
+                Ok(page) => all.extend(page.target_groups().iter().map(describe)),
+                Err(error) => {
+                    return (all, Some(CallError::of("DescribeTargetGroups".to_owned(), &error)));
+                }
+            }
         }
-        Ok(all)
+        (all, None)
     }
 
     /// How the group sees us.
     pub(in crate::frontend) async fn observe(&self, group: &TargetGroup) -> Result<Standing, Failure> {
         let target = self.target(group).await?;
-        let call = self.aws.looking.v2.describe_target_health().target_group_arn(&group.arn).targets(target);
-        let answer = match call.send().await {
+        let call = self.aws.looking.v2.describe_target_health().target_group_arn(&group.arn);
+        let answer = match call.targets(target).send().await {
             Ok(answer) => answer,
             Err(error) => {
                 let error = CallError::of(format!("DescribeTargetHealth of {}", group.name), &error);
-                return if error.is_any_of(NOT_THERE) { Ok(Standing::Absent) } else { Err(error.into()) };
+                return match error {
+                    error if error.is_any_of(NOT_THERE) => Ok(Standing::Absent),
+                    error if error.is_denied() => Ok(Standing::Unseen(Failure::from(error).why)),
+                    error => Err(error.into()),
+                };
             }
         };
-        let health = answer.target_health_descriptions().first().and_then(|it| it.target_health());
-        let has_registered =
-            self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(&group.arn);
-        Ok(health.map_or(Standing::Absent, |health| standing(&group.name, health, has_registered)))
+        let Some(health) = answer.target_health_descriptions().first().and_then(|it| it.target_health())
+        else {
+            return Ok(Standing::Absent);
+        };
+        // A group that no load balancer uses says so of every target.
+        if health.reason() == Some(&Reason::NotInUse) && !self.lists(group).await? {
+            return Ok(Standing::Absent);
+        }
+        Ok(standing(&group.name, health))
+    }
+
+    /// Whether we are among the group's targets.
+    async fn lists(&self, group: &TargetGroup) -> Result<bool, Failure> {
+        let target = self.target(group).await?;
+        let answer = self.aws.looking.v2.describe_target_health().target_group_arn(&group.arn).send().await;
+        let answer = answer
+            .map_err(|error| CallError::of(format!("DescribeTargetHealth of {}", group.name), &error))?;
+        let mut targets = answer.target_health_descriptions().iter().filter_map(|it| it.target());
+        Ok(targets.any(|found| found.id() == target.id()))
     }
 
     pub(in crate::frontend) async fn register(&self, group: &TargetGroup) -> Result<(), Failure> {
@@ -87,7 +125,6 @@ impl TargetGroups {
         let call = self.aws.changing.v2.register_targets().target_group_arn(&group.arn).targets(target);
         let answer = call.send().await;
         answer.map_err(|error| CallError::of(format!("RegisterTargets of {}", group.name), &error))?;
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(group.arn.clone());
         Ok(())
     }
 
@@ -100,7 +137,6 @@ impl TargetGroups {
                 return Err(error.into());
             }
         }
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&group.arn);
         Ok(())
     }
 
@@ -134,9 +170,7 @@ fn describe(group: &types::TargetGroup) -> Described {
 }
 
 /// What a target's health says, by the states and reasons of the ELB API's `TargetHealth`.
-///
-/// A group that no load balancer uses says so of every target, whether it is registered or not.
-fn standing(group: &str, health: &TargetHealth, has_registered: bool) -> Standing {
+fn standing(group: &str, health: &TargetHealth) -> Standing {
     let state = health.state();
     match (state, health.reason()) {
         (Some(State::Healthy), _) | (Some(State::Unavailable), Some(Reason::HealthCheckDisabled)) => {
@@ -144,7 +178,6 @@ fn standing(group: &str, health: &TargetHealth, has_registered: bool) -> Standin
         }
         (Some(State::Draining), _) => return Standing::Draining,
         (_, Some(Reason::NotRegistered)) | (Some(State::Unused), None) => return Standing::Absent,
-        (Some(State::Unused), Some(Reason::NotInUse)) if !has_registered => return Standing::Absent,
         _ => {}
     }
     let state = state.map_or("unknown", State::as_str);

@@ -58,7 +58,7 @@ impl World {
 }
 
 impl Frontend for World {
-    fn endpoints(&self) -> Call<'_, Listing> {
+    fn endpoints<'a>(&'a self, _: &'a BTreeSet<String>) -> Call<'a, Listing> {
         self.note("list");
         let endpoint = Endpoint::Ip([192, 0, 2, 1].into());
         let listing = Listing {
@@ -66,6 +66,7 @@ impl Frontend for World {
             endpoints: BTreeSet::from([(Scheme::Internal, endpoint)]),
             remarks: vec!["It is the only one.".to_owned()],
             faults: self.faults.clone(),
+            ..Listing::default()
         };
         Box::pin(async { Ok(listing) })
     }
@@ -129,6 +130,7 @@ const SETTINGS: Settings = Settings {
     expected: 1,
     fewer_are_ready: false,
     releases: false,
+    drains_fully: false,
     taken_over: false,
 };
 
@@ -176,7 +178,7 @@ async fn a_life_in_order() {
     process.serve(70).await;
     process.trigger.drain();
     let left = process.runner.await.unwrap();
-    assert_eq!(left.end, End { left_behind: vec![], cut_short: None });
+    assert_eq!(left.end, End { left_behind: vec![], unlisted: None, cut_short: None });
     insta::assert_snapshot!(process.trace.text(), @"
     10 list
     10 attach a
@@ -251,7 +253,7 @@ async fn a_second_signal_ends_what_is_under_way() {
     sleep(Duration::from_secs(20)).await;
     process.trigger.next(Phase::Draining);
     let left = process.runner.await.unwrap();
-    assert_eq!(left.end, End { left_behind: vec![], cut_short: Some(CutShort::Aborted) });
+    assert_eq!(left.end, End { left_behind: vec![], unlisted: None, cut_short: Some(CutShort::Aborted) });
     assert!(process.trace.text().ends_with("finish requests\n21 stop now"), "{}", process.trace.text());
 }
 
@@ -261,7 +263,7 @@ async fn a_signal_during_the_first_registration_waits_for_it_and_takes_it_back()
     process.serve(10).await;
     process.trigger.drain();
     let left = process.runner.await.unwrap();
-    assert_eq!(left.end, End { left_behind: vec![], cut_short: None });
+    assert_eq!(left.end, End { left_behind: vec![], unlisted: None, cut_short: None });
     insta::assert_snapshot!(process.trace.text(), @"
     0 list
     0 attach a

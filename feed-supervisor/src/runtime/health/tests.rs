@@ -45,3 +45,14 @@ async fn unhealthy_time_is_the_time_with_at_least_one_unhealthy_part() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(health.unhealthy_time(), Duration::from_secs(11));
 }
+
+#[test]
+fn warnings_change_nothing_but_are_said() {
+    let health = Health::new();
+    health.warn("b", vec!["Two of a kind.".to_owned()]);
+    health.warn("a", vec!["Nothing is found.".to_owned()]);
+    assert_eq!(health.warnings(), ["Nothing is found.", "Two of a kind."]);
+    assert!(health.unhealthy().is_empty() && health.not_ready().is_empty());
+    health.warn("b", vec![]);
+    assert_eq!(health.warnings(), ["Nothing is found."]);
+}

@@ -38,18 +38,16 @@ fn every_state_of_a_target_is_understood() {
         (health("sideways", None, None), settling("sideways")),
     ];
     for (health, expected) in rows {
-        assert_eq!(standing("web", &health, true), expected, "{health:?}");
-        assert_eq!(standing("web", &health, false), expected, "{health:?}");
+        assert_eq!(standing("web", &health), expected, "{health:?}");
     }
 }
 
 #[test]
-fn a_group_that_nobody_uses_settles_only_after_we_have_registered() {
+fn a_group_that_nobody_uses_settles() {
     let health =
         health("unused", Some("Target.NotInUse"), Some("Target group is not configured to receive traffic"));
-    assert_eq!(standing("web", &health, false), Standing::Absent);
     let why = "in the target group web it is unused: Target group is not configured to receive traffic";
-    assert_eq!(standing("web", &health, true), Standing::Settling(why.to_owned()));
+    assert_eq!(standing("web", &health), Standing::Settling(why.to_owned()));
 }
 
 #[test]

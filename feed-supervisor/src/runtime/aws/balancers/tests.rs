@@ -29,6 +29,7 @@ fn a_network_load_balancer_is_told_in_full() {
         dns_name: Some("a.aws".to_owned()),
         zone_id: Some("Z1".to_owned()),
         dual_stack: true,
+        ..LoadBalancer::default()
     };
     assert_eq!(describe_v2(&whole), expected);
 }
