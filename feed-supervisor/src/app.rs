@@ -34,7 +34,7 @@ use crate::nginx::observed::ObservedError;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::ProbeError;
 use crate::nginx::requests::{self, RequestLogError};
-use crate::nginx::{facts, readiness, reopen, stats};
+use crate::nginx::{access, facts, readiness, reopen, stats};
 use crate::reaper;
 use crate::runtime::admin::{AdminError, Pages};
 use crate::runtime::kubernetes::ClientError;
@@ -239,6 +239,8 @@ impl Serving {
             "the follower of nginx's version",
             facts::follow(config.nginx.clone(), nginx.known.subscribe(), options, health.clone()),
         );
+        let access = access::watch(access::needed(&config.nginx), nginx.known.subscribe(), health.clone());
+        tasks.spawn_endless("what looks whether nginx's workers may enter their directories", access);
         let traffic = requests.as_ref().map(|requests| requests.traffic.clone());
         if let Some(Requests { traffic, log }) = requests {
             let reader = requests::follow(log, traffic, nginx.known.subscribe(), health.clone());

@@ -2,6 +2,7 @@
 //!
 //! What is to be done, and when, is decided by [`feed_reconcile::apply`]. Here it is done: one effect a file.
 
+pub mod access;
 pub mod confirm;
 pub mod content;
 pub mod executor;

@@ -5,7 +5,7 @@
 mod labels;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,12 +23,18 @@ use crate::runtime::metrics::Metrics;
 pub struct Traffic {
     ledger: Arc<Mutex<Ledger>>,
     log_bytes: Arc<AtomicU64>,
+    /// Whether it was told once what is declared.
+    declared: Arc<AtomicBool>,
 }
 
 impl Traffic {
     /// Registers the metrics; `bounds` are those of the latency buckets, none for no histogram.
     pub fn register(metrics: &mut Metrics, bounds: &[Duration]) -> Self {
-        let traffic = Self { ledger: Arc::new(Mutex::new(Ledger::new(bounds))), log_bytes: Arc::default() };
+        let traffic = Self {
+            ledger: Arc::new(Mutex::new(Ledger::new(bounds))),
+            log_bytes: Arc::default(),
+            declared: Arc::default(),
+        };
         metrics.registry_mut().register_collector(Box::new(traffic.clone()));
         traffic
     }
@@ -36,6 +42,12 @@ impl Traffic {
     /// Takes over what is declared, which nginx may serve from now on.
     pub fn declare(&self, state: &DesiredState) {
         self.ledger().declare(state, Instant::now());
+        self.declared.store(true, Ordering::Release);
+    }
+
+    /// Whether it is known what is declared. Before that no request can be counted: it would be one to no route.
+    pub fn is_declared(&self) -> bool {
+        self.declared.load(Ordering::Acquire)
     }
 
     /// Counts the requests of the whole lines that a piece of nginx's log begins with; returns their length in bytes.

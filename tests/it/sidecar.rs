@@ -335,7 +335,15 @@ async fn the_neighbours_requests_are_counted() {
         expect_requests(&pod.feed, served(&pod)).await;
         pod.feed.kill();
         let before = served(&pod);
-        assert_eq!(pod.feed.get("a.test", "/").await.status, 200);
+        for _ in 0..900 {
+            assert_eq!(pod.feed.get("a.test", "/").await.status, 200);
+        }
+        let log = pod.feed.workdir().join("requests/requests.log");
+        eventually("nginx has written all of it", async || {
+            let lines = fs::read_to_string(&log).unwrap().matches("a.test").count();
+            if lines >= 900 { Ok(()) } else { Err(lines) }
+        })
+        .await;
         pod.feed.start();
         pod.feed.wait_ready().await;
         expect_requests(&pod.feed, served(&pod) - before).await;

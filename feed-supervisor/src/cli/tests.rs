@@ -466,6 +466,7 @@ fn mistakes_get_one_sentence() {
         "none --ingress-class=feed --ingress-port=80 --pushgateway-label=host=a",
         "none --ingress-class=feed --ingress-port=80 --pushgateway-label=a=b --pushgateway-label=a=c",
         "none --ingress-class=feed --ingress-port=80 --otlp-endpoint=https://collector:4317",
+        "none --ingress-class=feed --ingress-port=80 --otlp-endpoint=nonsense",
         "static --ingress-class=feed --ingress-port=80",
         "static --ingress-class=feed --ingress-port=80 --internal-hostname=*.example.com",
         "static --ingress-class=Feed --ingress-port=80 --internal-hostname=lb.example.com",

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::field::Empty;
-use tracing::{Instrument, Span, info, info_span, warn};
+use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use super::content::Content;
 use super::files::{Files, FilesError, listens_on};
@@ -104,6 +104,11 @@ impl Nginx {
             if served.is_some() || matches!(self.mode, Mode::Child(_)) {
                 running = Running::Yes(served.map(|served| served.generation));
                 info!(pid = %master.pid(), generation = ?served.map(|served| served.generation.0), "Taking over the running nginx.");
+                if matches!(self.mode, Mode::Child(_))
+                    && let Err(error) = master.follow_again(&self.follower)
+                {
+                    debug!(%error, "The running nginx's standard error cannot be read.");
+                }
                 self.meet(&Arc::new(master), served);
             }
         }
@@ -218,7 +223,9 @@ impl Nginx {
         loop {
             let Some(master) = self.find().map_err(|error| error.to_string())? else {
                 let is_odd = !seen_before && !warned && since.elapsed() >= UNSEEN;
-                if let Some(pid) = read_pid(&self.pid_file).filter(|_| is_odd) {
+                if let Some(pid) =
+                    read_pid(&self.pid_file).filter(|_| is_odd && process::has_namespace_of_its_own())
+                {
                     warned = true;
                     warn!(
                         file = %self.pid_file.display(),

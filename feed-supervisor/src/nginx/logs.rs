@@ -1,8 +1,8 @@
 //! What nginx logs, carried into our own log line by line.
 //!
 //! nginx's configuration sends its error log to a datagram socket in the workdir, so that it is heard by whoever
-//! supervises nginx at the moment, not only by the process that started it. Before the configuration is read, a child
-//! writes to its standard error.
+//! supervises nginx at the moment, not only by the process that started it. A child writes to its standard error as well:
+//! before the configuration is read, and where the socket is away, full, or out of its reach. Of each line one copy counts.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use feed_reconcile::options::LogLevel;
 use futures::StreamExt;
@@ -21,6 +22,10 @@ use tokio::net::UnixDatagram;
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
+
+mod twins;
+
+use self::twins::{Twins, Way};
 
 /// The longest line that nginx writes is 2,048 bytes; syslog's header comes on top.
 const LONGEST_MESSAGE: usize = 8 << 10;
@@ -154,17 +159,27 @@ impl Logs {
     pub async fn run(mut self) -> Result<(), LogsError> {
         let mut buffer = vec![0; LONGEST_MESSAGE];
         let mut followed = FuturesUnordered::new();
+        let mut twins = Twins::default();
+        let (sender, mut said) = mpsc::channel(16);
         loop {
-            tokio::select! {
+            let (raw, way) = tokio::select! {
                 received = self.socket.recv(&mut buffer) => {
                     let length = received.map_err(|source| LogsError { path: self.path.clone(), source })?;
-                    let message = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
-                    if let Some(line) = carry(&message) {
-                        self.heard(line).await;
-                    }
+                    (String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned(), Way::Socket)
                 }
-                Some(output) = self.outputs.recv() => followed.push(follow(output)),
-                Some(()) = followed.next() => {}
+                Some(raw) = said.recv() => (raw, Way::Output),
+                Some(output) = self.outputs.recv() => {
+                    followed.push(follow(output, sender.clone()));
+                    continue;
+                }
+                Some(()) = followed.next() => continue,
+            };
+            let line = Line::parse(&raw);
+            if line.as_ref().is_none_or(|line| twins.is_first(line, way, Instant::now())) {
+                carry(&raw, line.as_ref());
+                if let Some(line) = line {
+                    self.heard(line).await;
+                }
             }
         }
     }
@@ -180,14 +195,17 @@ impl Logs {
     }
 }
 
-async fn follow(output: Output) {
+/// Passes the lines of a child's output on.
+async fn follow(output: Output, said: mpsc::Sender<String>) {
     let mut lines = BufReader::new(output.pipe).lines();
     let mut complaint = None;
     loop {
         match lines.next_line().await {
-            Ok(Some(line)) => {
-                let line = carry(&line);
-                complaint = complaint.or_else(|| Some(line.filter(Line::is_emergency)?.text));
+            Ok(Some(raw)) => {
+                complaint = complaint.or_else(|| Some(Line::parse(&raw).filter(Line::is_emergency)?.text));
+                if said.send(raw).await.is_err() {
+                    break;
+                }
             }
             Ok(None) => break,
             Err(error) => {
@@ -203,9 +221,8 @@ async fn follow(output: Output) {
 }
 
 /// Logs a line of nginx's at its level.
-fn carry(raw: &str) -> Option<Line> {
-    let line = Line::parse(raw);
-    let (level, pid, text) = match &line {
+fn carry(raw: &str, line: Option<&Line>) {
+    let (level, pid, text) = match line {
         Some(line) => (line.level, line.pid.map(Pid::as_raw), line.text.as_str()),
         None => (LogLevel::Notice, None, raw.trim_end()),
     };
@@ -216,7 +233,6 @@ fn carry(raw: &str) -> Option<Line> {
         LogLevel::Warn => warn!(nginx, pid, "{text}"),
         LogLevel::Error | LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => error!(nginx, pid, "{text}"),
     }
-    line
 }
 
 #[cfg(test)]

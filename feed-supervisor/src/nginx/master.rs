@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -100,18 +101,26 @@ impl Program {
             command.args(["-e", "stderr"]);
         }
         command.args(["-g", "daemon off;"]).current_dir(&self.workdir).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
+        let (stdout, its_stdout) = output().map_err(MasterError::Output)?;
+        let (stderr, its_stderr) = output().map_err(MasterError::Output)?;
+        command.stdin(Stdio::null()).stdout(its_stdout).stderr(its_stderr);
+        let child =
             command.spawn().map_err(|source| MasterError::Start { binary: self.binary.clone(), source })?;
-        let outputs = (child.stdout.take(), child.stderr.take());
+        // What it holds of the pipes goes with it, so that their end is that of nginx.
+        drop(command);
         let master = Master::watch(Pid::from_raw(child.id().cast_signed()), Some(child))?;
-        let (Some(stdout), Some(stderr)) = outputs else {
-            return Err(MasterError::Output(io::ErrorKind::BrokenPipe.into()));
-        };
-        follower.stdout(stdout.into()).map_err(MasterError::Output)?;
-        let complaint = follower.stderr(stderr.into()).map_err(MasterError::Output)?;
+        follower.stdout(stdout).map_err(MasterError::Output)?;
+        let complaint = follower.stderr(stderr).map_err(MasterError::Output)?;
         Ok((master, complaint))
     }
+}
+
+/// Where a child writes to, and the other end. A child does not wait for who reads, however slow that is.
+fn output() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    let flags = rustix::fs::fcntl_getfl(&writer)?;
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK)?;
+    Ok((reader.into(), writer.into()))
 }
 
 impl Master {
@@ -126,6 +135,19 @@ impl Master {
         };
         // Looked at only now that it is held: from here on the id cannot become another process's unnoticed.
         Ok(process::is_master(pid, configuration).then_some(master))
+    }
+
+    /// Follows the standard error of a master that an earlier process has started, if it writes to a pipe. The end that is
+    /// read went with that process; the pipe is there as long as nginx.
+    pub fn follow_again(&self, follower: &Follower) -> io::Result<()> {
+        let path = PathBuf::from(format!("/proc/{}/fd/2", self.pid));
+        if !fs::read_link(&path)?.to_string_lossy().starts_with("pipe:") {
+            return Ok(());
+        }
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let reader = fs::File::options().read(true).custom_flags(flags).open(path)?;
+        // Its complaint is of interest only while it starts.
+        follower.stderr(reader.into()).map(drop)
     }
 
     fn watch(pid: Pid, child: Option<Child>) -> Result<Self, MasterError> {

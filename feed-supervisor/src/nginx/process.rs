@@ -1,5 +1,6 @@
 //! nginx's processes as `/proc` shows them. Needs no privilege: titles, parents and groups are there for everyone.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -25,6 +26,49 @@ pub struct Process {
     pub parent: Pid,
     /// The id of its process group.
     pub group: Pid,
+}
+
+/// As whom a process opens files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its user.
+    pub user: u32,
+    /// Its groups.
+    pub groups: BTreeSet<u32>,
+    /// Whether it may enter directories whatever their mode.
+    pub passes_modes: bool,
+}
+
+/// As whom a process opens files, if there is such a process.
+pub fn identity(pid: Pid) -> Option<Identity> {
+    parse_identity(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// Reads `proc_pid_status(5)`.
+fn parse_identity(status: &str) -> Option<Identity> {
+    /// `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH`.
+    const PASSES_MODES: u64 = 1 << 1 | 1 << 2;
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    // Real, effective, saved, and that for files.
+    let id = |name: &str| field(name)?.split_ascii_whitespace().nth(3)?.parse::<u32>().ok();
+    let groups = field("Groups")?.split_ascii_whitespace().filter_map(|group| group.parse().ok());
+    let capabilities = u64::from_str_radix(field("CapEff")?.trim(), 16).ok()?;
+    Some(Identity {
+        user: id("Uid")?,
+        groups: groups.chain([id("Gid")?]).collect(),
+        passes_modes: capabilities & PASSES_MODES != 0,
+    })
+}
+
+/// Whether the first process that is seen here began this one, as in a container that shows nobody else's processes. In
+/// a pod that shares them it is the pod's own, which begins none.
+pub fn has_namespace_of_its_own() -> bool {
+    let mut pid = Pid::this();
+    while pid.as_raw() > 1 {
+        let Some(process) = process(pid) else { return false };
+        pid = process.parent;
+    }
+    pid.as_raw() == 1
 }
 
 /// All processes that there are.
@@ -116,6 +160,18 @@ mod tests {
         assert_eq!(parse_stat(pid, "42 (a) S 1 (b)) S 7 9 9 0 -1"), Some(expected));
         assert_eq!(parse_stat(pid, "42 (a"), None);
         assert_eq!(parse_stat(pid, "42 (a) S"), None);
+    }
+
+    #[test]
+    fn an_identity_is_that_for_files() {
+        let status =
+            "Name:\tnginx\nUid:\t1\t2\t3\t33\nGid:\t1\t2\t3\t34\nGroups:\t4 24 \nCapEff:\t0000000000000400\n";
+        let expected = Identity { user: 33, groups: [4, 24, 34].into(), passes_modes: false };
+        assert_eq!(parse_identity(status), Some(expected));
+        let root = status.replace("400\n", "3ff\n");
+        assert!(parse_identity(&root).unwrap().passes_modes);
+        assert_eq!(parse_identity("Name:\tnginx\n"), None);
+        assert_eq!(identity(Pid::this()).unwrap().user, nix::unistd::geteuid().as_raw());
     }
 
     #[test]

@@ -109,10 +109,10 @@ impl RequestLog {
         Ok(Self { path, shared, current, former: Vec::new(), buffer: vec![0; CHUNK], holes: true })
     }
 
-    /// Reads what is new.
+    /// Reads what is new. Nothing is before it is known what is declared: the lines wait.
     pub fn look(&mut self, traffic: &Traffic) -> Result<Look, RequestLogError> {
         let replaced = self.follow_the_name().map_err(|source| self.failed("open", source))?;
-        let read = self.read(traffic);
+        let read = if traffic.is_declared() { self.read(traffic) } else { Ok(()) };
         let bytes = read.and_then(|()| Ok(self.current.file.metadata()?.blocks() * 512));
         let bytes = bytes.map_err(|source| self.failed("read", source))?;
         traffic.looked(bytes);
@@ -126,13 +126,20 @@ impl RequestLog {
 
     fn read(&mut self, traffic: &Traffic) -> io::Result<()> {
         let now = Instant::now();
-        let Self { current, former, buffer, holes, .. } = self;
+        let Self { path, current, former, buffer, holes, .. } = self;
         for (tail, quiet_since) in &mut *former {
             if tail.read(buffer, traffic, holes)? {
                 *quiet_since = now;
             }
         }
         former.retain(|(_, quiet_since)| now.duration_since(*quiet_since) < FAREWELL);
+        if current.was_truncated(*holes)? {
+            warn!(
+                file = %path.display(),
+                "nginx's log of requests was truncated; what it held and was not read is not counted. It needs no rotation."
+            );
+            current.position = 0;
+        }
         current.read(buffer, traffic, holes)?;
         Ok(())
     }
@@ -188,6 +195,19 @@ impl Tail {
             Err(_) => 0,
         };
         Ok(Self { file, position })
+    }
+
+    /// Whether somebody has taken away what the file held. It may be longer than before by now: then it begins with a line,
+    /// not with a hole.
+    fn was_truncated(&self, holes: bool) -> io::Result<bool> {
+        if self.position == 0 {
+            return Ok(false);
+        }
+        if self.file.metadata()?.len() < self.position {
+            return Ok(true);
+        }
+        let mut first = [0];
+        Ok(holes && self.file.read_at(&mut first, 0)? == 1 && first != [0])
     }
 
     /// Reads all whole lines; says whether there were any.

@@ -64,10 +64,34 @@ async fn what_a_killed_feed_had_not_read_is_counted_by_the_next() {
         requests(&feed, 100).await;
         expect_requests(&feed, 100).await;
         feed.kill();
-        requests(&feed, 7).await;
+        let before = fs::metadata(log(&feed)).unwrap().len();
+        requests(&feed, 900).await;
+        eventually("nginx has written all of it", async || {
+            let lines = fs::read_to_string(log(&feed)).unwrap().matches("a.test").count();
+            if lines >= 900 { Ok(()) } else { Err(lines) }
+        })
+        .await;
+        assert!(fs::metadata(log(&feed)).unwrap().len() > before);
         feed.start();
         feed.wait_ready().await;
-        expect_requests(&feed, 7).await;
+        expect_requests(&feed, 900).await;
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_log_goes_on_being_counted() {
+    for nginx in NginxBinary::all() {
+        let world = World::start().await;
+        let feed = serving(&nginx, &world).await;
+        requests(&feed, 100).await;
+        expect_requests(&feed, 100).await;
+        // As logrotate's copytruncate does it.
+        fs::File::options().write(true).open(log(&feed)).unwrap().set_len(0).unwrap();
+        requests(&feed, 50).await;
+        expect_requests(&feed, 150).await;
+        assert!(feed.log().contains("log of requests was truncated"), "{}", feed.log());
+        requests(&feed, 500).await;
+        expect_requests(&feed, 650).await;
     }
 }
 

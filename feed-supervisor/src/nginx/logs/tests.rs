@@ -88,6 +88,32 @@ async fn a_master_that_loses_a_worker_is_remembered() {
     running.abort();
 }
 
+#[tokio::test]
+async fn an_emergency_is_told_once_by_whichever_way_it_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("errors.sock");
+    let (logs, follower, mut emergencies) = Logs::bind(&path).unwrap();
+    let running = tokio::spawn(logs.run());
+    let nginx = UnixDatagram::unbound().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let _complaint = follower.stderr(OwnedFd::from(reader)).unwrap();
+    for text in ["both", "both", "output alone"] {
+        writeln!(writer, "2026/11/23 05:28:18 [emerg] 7#7: {text}").unwrap();
+    }
+    for text in ["both", "both", "socket alone"] {
+        let message = format!("<184>Nov 23 05:28:18 nginx: 2026/11/23 05:28:19 [emerg] 7#7: {text}");
+        nginx.send_to(message.as_bytes(), &path).await.unwrap();
+    }
+    let mut texts = Vec::new();
+    for _ in 0..4 {
+        texts.push(emergencies.recv().await.unwrap().text);
+    }
+    texts.sort();
+    assert_eq!(texts, ["both", "both", "output alone", "socket alone"]);
+    assert!(emergencies.try_recv().is_err());
+    running.abort();
+}
+
 #[test]
 fn nginxs_lines_are_carried_at_their_level() {
     for (level, expected) in [
@@ -103,7 +129,7 @@ fn nginxs_lines_are_carried_at_their_level() {
         let heard = Heard::default();
         let subscriber = tracing_subscriber::registry().with(heard.clone());
         let line = format!("2026/11/25 05:28:18 [{}] 7#7: *1 what it says", level.as_str());
-        tracing::subscriber::with_default(subscriber, || carry(&line));
+        tracing::subscriber::with_default(subscriber, || carry(&line, Line::parse(&line).as_ref()));
         let fields = format!("*1 what it says nginx=\"{}\" pid=7", level.as_str());
         assert_eq!(*heard.0.lock().unwrap(), [(expected, fields)]);
     }

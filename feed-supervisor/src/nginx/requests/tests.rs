@@ -82,6 +82,45 @@ fn the_next_process_begins_where_the_last_one_ended() {
 }
 
 #[test]
+fn lines_wait_until_it_is_known_what_is_declared() {
+    let mut place = Place::new();
+    place.metrics = Metrics::new("feed_ingress");
+    place.traffic = Traffic::register(&mut place.metrics, &[]);
+    let (nginx, mut log) = (place.nginx(), place.open());
+    write(&nginx, &LINE.repeat(900));
+    for _ in 0..3 {
+        let look = place.look(&mut log);
+        assert_eq!(place.counted(), 0);
+        assert!(look.bytes >= (LINE.len() * 900) as u64, "they are still there: {look:?}");
+    }
+    place.traffic.declare(&DesiredState::default());
+    place.look(&mut log);
+    assert_eq!(place.counted(), 900);
+}
+
+#[test]
+fn a_truncated_log_is_read_from_its_beginning() {
+    for before in [1, 50, 10_000] {
+        let place = Place::new();
+        let (nginx, mut log) = (place.nginx(), place.open());
+        write(&nginx, &LINE.repeat(before));
+        place.look(&mut log);
+        let mut expected = before as u64;
+        // Nothing comes, less than there was, and more than there was.
+        for after in [0, before / 2, 3 * before, 0, 1] {
+            File::options().write(true).open(&place.path).unwrap().set_len(0).unwrap();
+            write(&nginx, &LINE.repeat(after));
+            let look = place.look(&mut log);
+            expected += after as u64;
+            assert!(!look.replaced);
+            assert_eq!(place.counted(), expected, "{after} after {before}");
+            place.look(&mut log);
+            assert_eq!(place.counted(), expected, "once");
+        }
+    }
+}
+
+#[test]
 fn a_removed_or_replaced_log_is_read_to_its_end() {
     let place = Place::new();
     let (old, mut log) = (place.nginx(), place.open());

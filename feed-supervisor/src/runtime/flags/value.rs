@@ -98,15 +98,26 @@ pub fn push_label(text: &str) -> Result<(String, String), &'static str> {
     )
 }
 
-/// A collector of spans, as a URL.
+/// A collector of spans, as a URL, or as a host and a port.
 pub fn span_collector(text: &str) -> Result<String, &'static str> {
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&with_scheme).ok().filter(|url| {
-        url.scheme() == "http" && url.has_host() && matches!(url.path(), "" | "/") && url.query().is_none()
-    });
-    let place =
-        url.and_then(|url| Some(format!("http://{}:{}", url.host_str()?, url.port().unwrap_or(4317))));
-    place.ok_or("must be a URL such as http://otel-collector.monitoring:4317, without TLS")
+    const EXPECTED: &str = "must be a URL such as http://otel-collector.monitoring:4317, without TLS";
+    let (with_scheme, has_scheme) =
+        if text.contains("://") { (text.to_owned(), true) } else { (format!("http://{text}"), false) };
+    let url = Url::parse(&with_scheme).map_err(|_| EXPECTED)?;
+    let is_place = url.scheme() == "http"
+        && matches!(url.path(), "" | "/")
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    // That of the scheme is not told.
+    let port = url.port().or_else(|| text.trim_end_matches('/').ends_with(":80").then_some(80));
+    match (url.host_str(), port) {
+        (Some(host), Some(port)) if is_place => Ok(format!("http://{host}:{port}")),
+        // A mere word is more likely a mistake than a host.
+        (Some(host), None) if is_place && has_scheme => Ok(format!("http://{host}:4317")),
+        _ => Err(EXPECTED),
+    }
 }
 
 /// A label and its value.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use feed_reconcile::host::Host;
 use feed_reconcile::options::Endpoint;
 
-use super::{boolean, duration, endpoint, lease_duration};
+use super::{boolean, duration, endpoint, lease_duration, span_collector};
 
 #[test]
 fn durations() {
@@ -53,5 +53,29 @@ fn endpoints_are_lower_case_names_or_addresses() {
     assert!(matches!(endpoint("2001:db8::7"), Ok(Endpoint::Ip(address)) if address.is_ipv6()));
     for text in ["", "*.example.com", "a_b", "http://lb"] {
         assert!(endpoint(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_collector_of_spans_is_a_place_with_a_port() {
+    for (text, expected) in [
+        ("http://collector:4318", Some("http://collector:4318")),
+        ("http://collector", Some("http://collector:4317")),
+        ("http://collector:80/", Some("http://collector:80")),
+        ("collector:4317", Some("http://collector:4317")),
+        ("10.0.0.1:80", Some("http://10.0.0.1:80")),
+        ("http://[fd00::1]:4317/", Some("http://[fd00::1]:4317")),
+        ("nonsense", None),
+        ("", None),
+        ("collector:", None),
+        ("collector:port", None),
+        ("https://collector:4317", None),
+        ("grpc://collector:4317", None),
+        ("http://collector:4317/v1/traces", None),
+        ("http://user:secret@collector:4317", None),
+        ("http://collector:4317?a=b", None),
+        ("http://collector:4317#a", None),
+    ] {
+        assert_eq!(span_collector(text).ok().as_deref(), expected, "{text}");
     }
 }
