@@ -1,5 +1,7 @@
 //! The `sky.uk/…` annotations of an Ingress, and what applies without them.
 
+mod ignored;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::IntErrorKind;
@@ -26,6 +28,22 @@ const BACKEND_CONNECTION_KEEPALIVE: &str = "sky.uk/backend-connection-keepalive"
 const BACKEND_MAX_REQUESTS: &str = "sky.uk/backend-max-requests-per-connection";
 const PROXY_BUFFER_SIZE: &str = "sky.uk/proxy-buffer-size-in-kb";
 const PROXY_BUFFER_BLOCKS: &str = "sky.uk/proxy-buffer-blocks";
+
+/// Every annotation that there is.
+const KNOWN: [&str; 12] = [
+    FRONTEND_SCHEME,
+    FRONTEND_SCHEME_OLDER,
+    ALLOW,
+    STRIP_PATH,
+    EXACT_PATH,
+    BACKEND_TIMEOUT,
+    BACKEND_TIMEOUT_OLDER,
+    BACKEND_MAX_CONNECTIONS,
+    BACKEND_CONNECTION_KEEPALIVE,
+    BACKEND_MAX_REQUESTS,
+    PROXY_BUFFER_SIZE,
+    PROXY_BUFFER_BLOCKS,
+];
 
 /// The longest idle timeout that is accepted: a year, well within what nginx can count.
 const LONGEST_KEEPALIVE: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -59,13 +77,14 @@ pub(crate) struct UpstreamSettings {
 }
 
 impl Annotations {
-    /// Reads the annotations; what does not parse is reported, and the default applies.
+    /// Reads the annotations; what does not parse is reported, and the default applies. So is what nobody reads.
     pub(crate) fn read(
         annotations: Option<&BTreeMap<String, String>>,
         defaults: &RouteDefaults,
         report: &mut Report,
     ) -> Self {
         let none = BTreeMap::new();
+        ignored::report_ignored(annotations.unwrap_or(&none), report);
         let mut reader = Reader { annotations: annotations.unwrap_or(&none), report };
         let timeout = reader.newer_or_older(BACKEND_TIMEOUT, BACKEND_TIMEOUT_OLDER);
         let allow = reader.allow_list(&defaults.allow);

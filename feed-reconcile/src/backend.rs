@@ -19,7 +19,7 @@ use crate::place::Place;
 use crate::report::{Quoted, Report};
 use crate::snapshot::ClusterSnapshot;
 use problem::Problem;
-use service::{Location, Target};
+use service::{ASSUMED_ADDRESS, Location, Target};
 
 pub(crate) use endpoints::{SliceIndex, service_of_slice};
 
@@ -90,7 +90,13 @@ impl Backends<'_> {
         report: &mut Report,
     ) -> Result<Backend, Problem> {
         let Some(service) = self.snapshot.services.get(&name) else {
-            return Err(Problem::ServiceNotFound(name));
+            let key = ObjectKey { kind: ObjectKind::Service, name };
+            let is_there = self.snapshot.unreadable.contains(&key);
+            return Err(if is_there {
+                Problem::Unreadable(key.name)
+            } else {
+                Problem::ServiceNotFound(key.name)
+            });
         };
         let target = service::target(service, reference.port.as_ref(), self.options)
             .map_err(|problem| Problem::Service(name.clone(), problem))?;
@@ -98,6 +104,9 @@ impl Backends<'_> {
         let addresses = match target.location {
             Location::External(host) => return Ok(Backend::External { host, port: target.port, protocol }),
             Location::Address(address) => vec![SocketAddr::new(address, target.port)],
+            Location::Endpoints if self.options.assume_assigned && !self.slices.contains_key(&name) => {
+                vec![SocketAddr::new(ASSUMED_ADDRESS, target.port)]
+            }
             Location::Endpoints => {
                 endpoints::ready(&name, target.port_name, &self.snapshot.endpoint_slices, self.slices)
             }

@@ -197,6 +197,17 @@ impl Compiler<'_> {
                 either.map(|path_type| path::normalise(text, path_type, false)).into_iter().collect()
             }
         };
+        if matched.is_ok() && text.contains('*') {
+            self.report.add(
+                Code::WildcardInPath,
+                place.field().name("path"),
+                format!(
+                    "{} holds `*`, which stands for itself: nothing else is matched by it.",
+                    Quoted(text)
+                ),
+                "Write `pathType: Prefix` and the path up to the `/*`, if all below it is meant.",
+            );
+        }
         matched.unwrap_or_else(|reason| {
             self.report.add(
                 Code::InvalidPath,

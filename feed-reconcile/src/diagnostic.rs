@@ -49,6 +49,8 @@ codes! {
     InvalidHost = Error,
     /// The path holds what no request could match, or what nginx cannot hold.
     InvalidPath = Error,
+    /// The path holds `*`, which stands for itself.
+    WildcardInPath = Warning,
     /// `pathType` is none of `Exact`, `Prefix`, `ImplementationSpecific`: the path answers 503.
     InvalidPathType = Error,
     /// `pathType` is absent: `ImplementationSpecific` is assumed.
@@ -59,6 +61,10 @@ codes! {
     ClampedAnnotation = Warning,
     /// The annotation is an older name of one that is there too and says something else, which applies.
     SupersededAnnotation = Warning,
+    /// The annotation is below `sky.uk/`, and there is none of that name: it does nothing.
+    UnknownAnnotation = Warning,
+    /// The annotation is another Ingress controller's: it does nothing here.
+    ForeignAnnotation = Warning,
     /// An entry of `sky.uk/allow` is no IP address or CIDR: the Ingress's routes answer 403.
     InvalidAllowList = Error,
     /// No Service of that name in the Ingress's namespace.
@@ -121,6 +127,10 @@ codes! {
     InvalidManifest = Error,
     /// The same object is in two manifests: the first is used.
     DuplicateObject = Error,
+    /// A key stands more than once in a mapping of a manifest: the last counts.
+    DuplicateKey = Warning,
+    /// A manifest has a field that the object's kind does not have: it does nothing.
+    UnknownField = Warning,
 }
 
 impl fmt::Display for Code {
@@ -138,6 +148,8 @@ pub enum FieldStep {
     Key(String),
     /// An element of a list, from 0.
     Index(usize),
+    /// A field of a name that the object's kind does not know.
+    Unknown(String),
 }
 
 /// Where in the object the problem lies, as `kubectl explain` would spell it: `spec.rules[0].host`.
@@ -180,6 +192,8 @@ impl fmt::Display for Field {
                 FieldStep::Name(name) => write!(f, ".{name}")?,
                 FieldStep::Key(key) => write!(f, "[{key}]")?,
                 FieldStep::Index(index) => write!(f, "[{index}]")?,
+                FieldStep::Unknown(name) if position == 0 => write!(f, "{}", name.escape_debug())?,
+                FieldStep::Unknown(name) => write!(f, ".{}", name.escape_debug())?,
             }
         }
         Ok(())

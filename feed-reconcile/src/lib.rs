@@ -40,6 +40,7 @@ pub mod host;
 pub mod key;
 pub mod lease;
 pub mod membership;
+mod nearest;
 pub mod nginx;
 pub mod options;
 pub mod path;
@@ -54,4 +55,5 @@ pub mod summary;
 pub mod tls;
 pub mod traffic;
 
+pub use nearest::nearest;
 pub use reconcile::{Reconciled, Reconciler, reconcile};

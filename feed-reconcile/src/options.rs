@@ -23,6 +23,9 @@ pub struct Options {
     pub allow_external_name: bool,
     /// Whether requests with TLS are taken. Without it the Secrets of `spec.tls` only have to be there.
     pub tls: bool,
+    /// Whether what an API server and its controllers assign later is taken for granted: cluster IPs and endpoints. For
+    /// files that were not in a cluster yet; nothing of it can be served.
+    pub assume_assigned: bool,
 }
 
 /// Which Ingresses are adopted.

@@ -17,7 +17,7 @@ use crate::compile::{Compiled, compile};
 use crate::desired::{Backend, DesiredState, UpstreamName, VirtualServer};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::host::Host;
-use crate::key::ObjectName;
+use crate::key::{ObjectKey, ObjectKind, ObjectName};
 use crate::options::Options;
 use crate::snapshot::ClusterSnapshot;
 pub use handover::Handover;
@@ -137,6 +137,13 @@ impl Reconciler {
         let services = older.services.changed(&newer.services).into_iter().chain(slices);
         for service in services {
             affected.extend(self.references.users_of_service(&service).cloned());
+        }
+        for ObjectKey { kind, name } in older.unreadable.symmetric_difference(&newer.unreadable) {
+            match kind {
+                ObjectKind::Service => affected.extend(self.references.users_of_service(name).cloned()),
+                ObjectKind::Secret => affected.extend(self.references.users_of_secret(name).cloned()),
+                _ => {}
+            }
         }
         let secrets = older.secrets.changed(&newer.secrets);
         for secret in secrets.into_iter().chain(older.certificates.changed(&newer.certificates)) {

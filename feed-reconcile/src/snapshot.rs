@@ -1,6 +1,6 @@
 //! The only input: the cluster's objects at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::certificate::{Examined, KeyPair};
 use crate::difference::changed_keys;
-use crate::key::ObjectName;
+use crate::key::{ObjectKey, ObjectName};
 
 /// The objects of one kind, ordered by namespace and name.
 ///
@@ -122,6 +122,8 @@ pub struct ClusterSnapshot {
     pub certificates: Store<Examined>,
     /// What is served where no Secret is.
     pub default_certificate: Option<KeyPair>,
+    /// Objects that are there and cannot be read, so that they are not among the others.
+    pub unreadable: Arc<BTreeSet<ObjectKey>>,
     /// EndpointSlices of headless Services, or of all with `--backend-mode=endpoints`.
     pub endpoint_slices: Store<EndpointSlice>,
 }

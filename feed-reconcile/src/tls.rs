@@ -107,7 +107,7 @@ pub(crate) fn look_for(
     for (index, entry) in entries.iter().enumerate() {
         let Some(secret) = secret_name(ingress, entry) else { continue };
         if !is_there(&secret, snapshot) {
-            report_missing(index, &secret, "", report);
+            report_missing(index, &secret, snapshot, "", report);
         }
         tls.secrets.insert(secret);
     }
@@ -212,7 +212,7 @@ fn look_up<'a>(
     report: &mut Report,
 ) -> Option<&'a Certificate> {
     if !is_there(name, snapshot) {
-        report_missing(entry, name, ", so the default certificate is served", report);
+        report_missing(entry, name, snapshot, ", so the default certificate is served", report);
         return None;
     }
     let examined: Result<&Certificate, &Fault> = match snapshot.certificates.get(name).map(AsRef::as_ref) {
@@ -242,7 +242,23 @@ fn is_there(name: &ObjectName, snapshot: &ClusterSnapshot) -> bool {
     snapshot.secrets.get(name).is_some_and(|secret| has_type(secret))
 }
 
-fn report_missing(entry: usize, name: &ObjectName, consequence: &str, report: &mut Report) {
+fn report_missing(
+    entry: usize,
+    name: &ObjectName,
+    snapshot: &ClusterSnapshot,
+    consequence: &str,
+    report: &mut Report,
+) {
+    let key = ObjectKey { kind: ObjectKind::Secret, name: name.clone() };
+    if snapshot.unreadable.contains(&key) {
+        report.add(
+            Code::SecretNotFound,
+            secret_field(entry),
+            format!("The Secret {} is there, but cannot be read{consequence}.", Quoted(&name.name)),
+            "See the diagnostic about the Secret itself, or about its manifest.",
+        );
+        return;
+    }
     report.add(
         Code::SecretNotFound,
         secret_field(entry),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use feed_reconcile::diagnostic::{Diagnostic, Diagnostics, Field, Severity};
 use feed_reconcile::key::{ObjectKey, ObjectKind};
+use feed_reconcile::options::Options;
 use feed_reconcile::reconcile::reconcile;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -47,7 +48,8 @@ pub fn check(config: &CheckConfig, out: &mut impl Write) -> Result<Counts, Check
     let loaded = Loaded::read(&config.manifests)?;
     let mut snapshot = loaded.snapshot.clone();
     Examiner::default().examine(&mut snapshot, &config.options, Timestamp::now());
-    let reconciled = reconcile(&snapshot, &config.options);
+    let options = Options { assume_assigned: true, ..config.options.clone() };
+    let reconciled = reconcile(&snapshot, &options);
     let diagnostics: Diagnostics = loaded.diagnostics.union(&reconciled.diagnostics).cloned().collect();
     let findings = locate(&loaded, &diagnostics);
     let counts = count(&diagnostics);

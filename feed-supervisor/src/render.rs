@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use feed_reconcile::diagnostic::Diagnostics;
 use feed_reconcile::nginx::{Generation, Renderer, TemplateError};
+use feed_reconcile::options::Options;
 use feed_reconcile::reconcile::reconcile;
 use jiff::Timestamp;
 
@@ -53,7 +54,8 @@ pub fn render(
         Some(Err(error)) => writeln!(problems, "warning: {error}")?,
         None => {}
     }
-    let reconciled = reconcile(&snapshot, &config.options);
+    let options = Options { assume_assigned: true, ..config.options.clone() };
+    let reconciled = reconcile(&snapshot, &options);
     let diagnostics: Diagnostics = loaded.diagnostics.union(&reconciled.diagnostics).cloned().collect();
     check::print(&loaded, &diagnostics, problems)?;
     let nginx = config.nginx.options(facts);

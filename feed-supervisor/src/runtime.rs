@@ -11,6 +11,7 @@ pub mod kubernetes;
 pub mod lease;
 pub mod metrics;
 pub mod push;
+pub(crate) mod regular_file;
 pub mod settings;
 pub mod shutdown;
 pub mod signals;

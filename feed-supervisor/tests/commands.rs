@@ -103,6 +103,110 @@ fn the_exit_code_of_check_says_whether_all_is_well() {
     assert_eq!((code, stdout, stderr.lines().count()), (Some(2), "", 1));
 }
 
+/// An Ingress and a Service as they stand in a repository: an API server has assigned nothing yet.
+const IN_GIT: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+  - host: web.example.com
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}]}
+";
+
+#[test]
+fn check_takes_files_as_they_stand_in_a_repository() {
+    let files = [
+        ("kustomization.yaml", "resources: [manifests.yaml]\n"),
+        ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+        ("values.yaml", "image: {tag: latest}\n"),
+        ("patch.json", "[{\"op\": \"remove\", \"path\": \"/spec\"}]"),
+        ("manifests.yaml", IN_GIT),
+    ];
+    let directory = manifests(&files);
+    for mode in ["service", "endpoints"] {
+        let output = on(directory.path(), &format!("check --backend-mode={mode}")).output().unwrap();
+        assert_eq!(outcome(&output), (Some(0), "", ""), "{mode}");
+        let output = on(directory.path(), &format!("render --backend-mode={mode}")).output().unwrap();
+        let (code, stdout, stderr) = outcome(&output);
+        assert_eq!((code, stderr), (Some(0), ""), "{mode}");
+        assert!(stdout.contains("server 192.0.2.1:80") && stdout.contains("proxy_pass"), "{stdout}");
+    }
+    for wrong in [
+        IN_GIT.replace("port: {name: http}", "port: {name: https}"),
+        IN_GIT.replace("service: {name: web", "service: {name: wbe"),
+        IN_GIT.replace("selector: {app: web}", "type: ExternalName, externalName: a.example"),
+        IN_GIT.replace("apiVersion: networking.k8s.io/v1\n", ""),
+        format!("{IN_GIT}---\na: [\n"),
+    ] {
+        let directory = manifests(&[("manifests.yaml", &wrong)]);
+        let output = on(directory.path(), "check").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{wrong}");
+    }
+}
+
+#[test]
+fn what_does_nothing_is_a_warning_with_its_place_and_what_to_do() {
+    let text = "\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+  annotations:
+    sky.uk/allowed: 10.0.0.0/8
+    nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8
+    cert-manager.io/cluster-issuer: letsencrypt
+spec:
+  rules:
+  - hosts: [private.example.com]
+    http: {paths: [{path: /foo/*, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+";
+    let service = IN_GIT.split_once("---").unwrap().0;
+    let directory = manifests(&[("a.yaml", text), ("service.yaml", service)]);
+    let output = on(directory.path(), "check").output().unwrap();
+    let (code, stdout, stderr) = outcome(&output);
+    assert_eq!((code, stderr), (Some(0), ""), "{stdout}");
+    for expected in [
+        "a.yaml:6:21: warning[UnknownAnnotation]: There is no annotation \"sky.uk/allowed\", so it does nothing.\n",
+        "Write `sky.uk/allow` if that is meant",
+        "a.yaml:7:57: warning[ForeignAnnotation]: ",
+        "Write `sky.uk/allow`, which takes the same addresses and CIDRs.",
+        "a.yaml:11:12: warning[UnknownField]: There is no field \"hosts\" in spec.rules[0], so it is ignored.\n",
+        "in: Ingress default/web, spec.rules[0].hosts\n",
+        "Write `host` if that is meant. See `kubectl explain ingress.spec.rules`.",
+        "a.yaml:12:27: warning[WildcardInPath]: ",
+    ] {
+        assert!(stdout.contains(expected), "{expected}: {stdout}");
+    }
+    assert_eq!(stdout.matches("warning[").count(), 4, "{stdout}");
+}
+
+#[test]
+fn what_kubectl_reads_is_read() {
+    let (service, ingress) = IN_GIT.split_once("---\n").unwrap();
+    let json = |yaml: &str| serde_saphyr::from_str::<serde_json::Value>(yaml).unwrap().to_string();
+    let two = format!("{}{}", json(ingress), json(service));
+    for name in ["two.json", "two.yaml"] {
+        let directory = manifests(&[(name, &two)]);
+        assert_eq!(outcome(&on(directory.path(), "check").output().unwrap()), (Some(0), "", ""), "{name}");
+    }
+    let directory = manifests(&[("doubled.yaml", &IN_GIT.replace("name: web}", "name: old, name: web}"))]);
+    let output = on(directory.path(), "check").output().unwrap();
+    let (code, stdout, _) = outcome(&output);
+    assert_eq!((code, stdout.matches("warning[DuplicateKey]").count()), (Some(0), 2), "{stdout}");
+    let broken = manifests(&[("two.json", &format!("{}\n{{\"kind\": }}\n", json(service)))]);
+    let output = on(broken.path(), "check").output().unwrap();
+    let (code, stdout, _) = outcome(&output);
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("two.json:2:10: error[InvalidManifest]: "), "{stdout}");
+    assert!(stdout.contains("; the file's other objects are used.\n"), "{stdout}");
+}
+
 #[test]
 fn render_needs_no_nginx_and_prints_problems_elsewhere() {
     let directory = manifests(&[("shop.yaml", SHOP), ("service.yaml", SERVICE), ("broken.yaml", "a: [")]);

@@ -371,8 +371,12 @@ fn both_names_with_the_same_value_are_no_problem() {
 }
 
 #[test]
-fn other_annotations_are_nobodys_business() {
-    assert_eq!(read(&[("team", "x; y")], &RouteDefaults::default()).1, [""; 0]);
+fn what_is_ignored_is_reported() {
+    let (_, diagnostics) = read(&[("team", "x; y")], &RouteDefaults::default());
+    assert_eq!(
+        diagnostics,
+        ["UnknownAnnotation team: There is no annotation \"sky.uk/team\", so it does nothing."]
+    );
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(super) enum Problem {
     InvalidName { name: String, namespace: String },
     #[error("There is no Service {0}")]
     ServiceNotFound(ObjectName),
+    #[error("Service {0} is there, but cannot be read")]
+    Unreadable(ObjectName),
     #[error("Service {0} {1}")]
     Service(ObjectName, ServiceProblem),
 }
@@ -35,7 +37,9 @@ impl Problem {
         match self {
             Self::Resource => Code::ResourceBackend,
             Self::NoService => Code::EmptyBackend,
-            Self::InvalidName { .. } | Self::ServiceNotFound(_) => Code::ServiceNotFound,
+            Self::InvalidName { .. } | Self::ServiceNotFound(_) | Self::Unreadable(_) => {
+                Code::ServiceNotFound
+            }
             Self::Service(_, problem) => match problem {
                 ServiceProblem::NoPortNamed
                 | ServiceProblem::AmbiguousPort
@@ -53,7 +57,9 @@ impl Problem {
         match self {
             Self::Resource => backend.name("resource"),
             Self::NoService => backend,
-            Self::InvalidName { .. } | Self::ServiceNotFound(_) => backend.name("service").name("name"),
+            Self::InvalidName { .. } | Self::ServiceNotFound(_) | Self::Unreadable(_) => {
+                backend.name("service").name("name")
+            }
             Self::Service(..) if self.code() == Code::ServicePortNotFound => {
                 backend.name("service").name("port")
             }
@@ -70,6 +76,7 @@ impl Problem {
                  with a letter or digit."
             }
             Self::ServiceNotFound(_) => "Create the Service in the Ingress's namespace, or correct the name.",
+            Self::Unreadable(_) => "See the diagnostic about the Service itself, or about its manifest.",
             Self::Service(_, problem) => match problem {
                 ServiceProblem::NoPortNamed | ServiceProblem::AmbiguousPort => {
                     "Name one port of the Service, by `name` or by `number`."

@@ -1,6 +1,6 @@
 //! What a Service says of one of its ports.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::api::networking::v1::ServiceBackendPort;
@@ -8,6 +8,9 @@ use k8s_openapi::api::networking::v1::ServiceBackendPort;
 use crate::host::{Host, InvalidHost};
 use crate::options::{BackendMode, Options};
 use crate::report::Quoted;
+
+/// Stands for an address that is not assigned yet: one for documentation (RFC 5737).
+pub(super) const ASSUMED_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// One port of a Service, and where its requests go.
 #[derive(Debug)]
@@ -72,6 +75,7 @@ pub(super) fn target<'a>(
     let port = wanted.find(ports)?;
     let location = match (options.backend_mode, spec.cluster_ip.as_deref().unwrap_or_default()) {
         (BackendMode::Endpoints, _) | (BackendMode::ServiceIp, "None") => Location::Endpoints,
+        (BackendMode::ServiceIp, "") if options.assume_assigned => Location::Address(ASSUMED_ADDRESS),
         (BackendMode::ServiceIp, address) => {
             Location::Address(address.parse().map_err(|_| ServiceProblem::NoAddress)?)
         }

@@ -440,6 +440,7 @@ error ServiceNotFound spec.rules[0].http.paths[9].backend.service.name: There is
 error InvalidPathType spec.rules[0].http.paths[10].pathType: "Bad" is no `pathType`, so the route is not served: its path answers 503. Write `Exact`, `Prefix` or `ImplementationSpecific`.
 error InvalidPath spec.rules[0].http.paths[10].path: "/a b" holds ' ', which RFC 3986 allows in a path only percent-encoded, so the route is not served. Percent-encode it, or use another path.
 error ServicePortNotFound spec.rules[0].http.paths[10].backend.service.port: Service ns/web has no TCP port "nothing", so the route is not served: its path answers 503. Name a TCP port of the Service's `spec.ports`, by `name` or by `number` (not its target port).
+warning WildcardInPath spec.rules[0].http.paths[11].path: "/$x;'()*+,=:@!&" holds `*`, which stands for itself: nothing else is matched by it. Write `pathType: Prefix` and the path up to the `/*`, if all below it is meant.
 "#);
 }
 
@@ -573,4 +574,98 @@ spec: {clusterIP: 10.0.0.1, ports: [{port: 80}]}
   prefix / -> 503, default
 warning NoReadyEndpoints spec.defaultBackend: No endpoint of port 80 of Service ns/web is ready, so 503 is answered. See why its pods are not ready, and whether its selector and target port are right.
 ");
+}
+
+#[test]
+fn an_asterisk_stands_for_itself() {
+    let spec = "
+rules:
+- host: www.example.com
+  http:
+    paths:
+    - {path: /foo/*, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+    - {path: '*', pathType: ImplementationSpecific, backend: {service: {name: web, port: {number: 80}}}}
+    - {path: '*', pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+    - {path: /%2A, pathType: Exact, backend: {service: {name: web, port: {number: 80}}}}
+";
+    insta::assert_snapshot!(show(&ingress(&[], spec)), @r#"
+www.example.com
+  prefix /foo/* -> ns.web.80, stripped
+  directory /*/ -> ns.web.80, stripped
+  exact /* -> ns.web.80, stripped
+warning WildcardInPath spec.rules[0].http.paths[0].path: "/foo/*" holds `*`, which stands for itself: nothing else is matched by it. Write `pathType: Prefix` and the path up to the `/*`, if all below it is meant.
+warning WildcardInPath spec.rules[0].http.paths[1].path: "*" holds `*`, which stands for itself: nothing else is matched by it. Write `pathType: Prefix` and the path up to the `/*`, if all below it is meant.
+error InvalidPath spec.rules[0].http.paths[2].path: "*" does not begin with `/`, so the route is not served. Begin the path with `/`.
+"#);
+}
+
+#[test]
+fn what_an_api_server_assigns_later_may_be_assumed() {
+    let yaml = |service: &str| {
+        format!(
+            "
+kind: Ingress
+metadata: {{name: it, namespace: ns}}
+spec:
+  rules:
+  - http:
+      paths:
+      - {{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{name: http}}}}}}}}
+      - {{path: /port, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 81}}}}}}}}
+---
+kind: Service
+metadata: {{name: web, namespace: ns}}
+spec: {{{service}ports: [{{name: http, port: 80}}]}}
+"
+        )
+    };
+    for backend_mode in [BackendMode::ServiceIp, BackendMode::Endpoints] {
+        let options = Options { assume_assigned: true, backend_mode, ..Options::default() };
+        for service in
+            ["", "clusterIP: '', ", "type: LoadBalancer, ", "type: NodePort, ", "clusterIP: None, "]
+        {
+            let shown = show(&compiled(&yaml(service), &options));
+            assert!(shown.contains("  prefix / -> ns.web.80\n"), "{service}: {shown}");
+            assert!(shown.contains("  prefix /port -> 503"), "{service}: {shown}");
+            assert!(shown.contains("error ServicePortNotFound"), "{service}: {shown}");
+            assert_eq!(shown.lines().count(), 4, "{service}: {shown}");
+        }
+        let refused = show(&compiled(&yaml("type: ExternalName, externalName: a.example, "), &options));
+        assert!(refused.contains("ExternalNameRefused"), "{refused}");
+    }
+    let serving = show(&compiled(&yaml(""), &Options::default()));
+    assert!(serving.contains("error InvalidServiceAddress"), "{serving}");
+}
+
+#[test]
+fn what_cannot_be_read_is_not_called_missing() {
+    let snapshot = || {
+        fixture::snapshot(
+            "
+kind: Ingress
+metadata: {name: it, namespace: ns}
+spec:
+  defaultBackend: {service: {name: web, port: {number: 80}}}
+  tls: [{secretName: cert}]
+",
+        )
+    };
+    let mut unreadable = snapshot();
+    let key = |kind, name| crate::key::ObjectKey { kind, name: crate::key::ObjectName::new("ns", name) };
+    let keys = [key(crate::key::ObjectKind::Service, "web"), key(crate::key::ObjectKind::Secret, "cert")];
+    unreadable.unreadable = std::sync::Arc::new(keys.into());
+    let mut reconciler = crate::Reconciler::new(Options::default());
+    for (snapshot, expected) in [
+        (snapshot(), ["There is no Secret", "There is no Service"]),
+        (unreadable, ["is there, but cannot be read.", "Service ns/web is there, but cannot be read, so"]),
+        (snapshot(), ["There is no Secret", "There is no Service"]),
+    ] {
+        let mut messages: Vec<String> =
+            reconciler.update(&snapshot).diagnostics.iter().map(|it| it.message.clone()).collect();
+        messages.sort_by_key(|message| message.contains("Service"));
+        for (message, expected) in messages.iter().zip(expected) {
+            assert!(message.contains(expected), "{messages:?}");
+        }
+        assert_eq!(messages.len(), 2);
+    }
 }

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use super::examine;
 use super::overview::Entry;
 use crate::runtime::health::{Condition, Health};
+use crate::runtime::regular_file::read_regular;
 
 /// How often the files are looked at although nothing is known to have changed: network file systems tell of nothing, and
 /// certificates end by themselves.
@@ -79,7 +80,7 @@ impl DefaultPair {
 pub fn read(stem: &Path) -> Result<DefaultPair, PairError> {
     let contents = |ending| {
         let path = file(stem, ending);
-        fs::read(&path).map_err(|source| PairError::Unreadable { path, source })
+        read_regular(&path).map_err(|source| PairError::Unreadable { path, source })
     };
     let (certificates, key) = (contents(".crt")?, contents(".key")?);
     let unusable = |fault| PairError::Unusable { stem: stem.to_owned(), fault };

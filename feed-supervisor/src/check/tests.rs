@@ -79,7 +79,7 @@ fn findings_are_in_the_order_of_the_files() {
         ("z.yaml", ingress("first", "shop.example.com", "shop")),
         ("b.yaml", ingress("second", "shop.example.com", "shop")),
         ("a.yaml", ingress("third", "-.example.com", "shop").replace("\"false\"", "maybe")),
-        ("c.yaml", "kind: Ingress\n  broken\n".to_owned()),
+        ("c.yaml", "kind: Ingress\nbroken: true\n".to_owned()),
         ("service.yaml", SERVICE.to_owned()),
     ];
     let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();

@@ -21,7 +21,14 @@ impl BackendArgs {
         let Self { backend_mode, allow_external_name } = self;
         let backend_mode =
             if backend_mode == "endpoints" { BackendMode::Endpoints } else { BackendMode::ServiceIp };
-        Options { adoption, defaults: RouteDefaults::default(), backend_mode, allow_external_name, tls }
+        Options {
+            adoption,
+            defaults: RouteDefaults::default(),
+            backend_mode,
+            allow_external_name,
+            tls,
+            assume_assigned: false,
+        }
     }
 }
 

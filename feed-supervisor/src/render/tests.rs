@@ -46,7 +46,7 @@ fn rendered(directory: &Path, flags: &str) -> Result<(String, String), RenderErr
 fn nginx_accepts_what_is_printed() {
     let directory = tempfile::tempdir().unwrap();
     let (text, problems) = rendered(directory.path(), "--ingress-port=8080").unwrap();
-    assert!(text.starts_with("# feed generation=1 routes=1\n"), "{text}");
+    assert!(text.starts_with("# feed generation=1 routes=2\n"), "{text}");
     assert!(text.contains("shop.example.com;"), "{text}");
     assert!(text.contains("listen 8080"), "{text}");
     assert!(problems.contains("error[ServiceNotFound]"), "{problems}");

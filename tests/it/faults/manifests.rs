@@ -99,3 +99,30 @@ async fn the_swap_of_a_mounted_config_map_is_seen() {
     std::fs::remove_dir_all(folder.join("..2026_01")).unwrap();
     feed.wait_served_by("b", "a.test", "/").await;
 }
+
+/// Half of a manifest may lack what restricts the other half.
+#[tokio::test]
+async fn a_manifest_that_is_written_with_pauses_is_not_served_half() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let world = World::start().await;
+    let feed = serving_a(&nginx, &world).ready().await;
+    let open = format!(
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: half\nspec:\n  ingressClassName: {CLASS}\n  rules:\n  - host: half.test\n    http:\n      paths:\n      - path: /\n        pathType: Prefix\n        backend:\n          service:\n            name: a\n            port:\n              name: http\n"
+    );
+    let rest = "  tls: []\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: end}\n";
+    let file = feed.sandbox().join("manifests/half.yaml");
+    let mut written = std::fs::File::create(&file).unwrap();
+    let pause = std::time::Duration::from_millis(400);
+    for piece in [&open[..open.len() / 2], &open[open.len() / 2..], rest] {
+        std::io::Write::write_all(&mut written, piece.as_bytes()).unwrap();
+        let end = std::time::Instant::now() + pause;
+        while std::time::Instant::now() < end {
+            assert_eq!(feed.get("half.test", "/").await.status, 404, "half of the file is served");
+        }
+    }
+    drop(written);
+    feed.wait_served_by("a", "half.test", "/").await;
+    // What is renamed is taken at once, and the other file goes on being waited for.
+    feed.write_manifest("more.yaml", &manifest(&[route("more", CLASS, "b.test", "b")]));
+    feed.wait_served_by("b", "b.test", "/").await;
+}

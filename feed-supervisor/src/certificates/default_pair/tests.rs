@@ -109,6 +109,29 @@ async fn what_replaces_it_is_told_and_what_is_of_no_use_is_not() {
     following.abort();
 }
 
+#[tokio::test]
+async fn a_fifo_in_its_place_is_told_of_and_stops_nothing() {
+    let first = good();
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &first);
+    let stem = directory.path().join("pair");
+    let health = Health::new();
+    let (told, pair) = watch::channel(read(&stem).unwrap());
+    let before = pair.borrow().certificate.pair.digest();
+    let following = tokio::spawn(follow(stem.clone(), told, health.clone()));
+    fs::remove_file(directory.path().join("pair.key")).unwrap();
+    nix::unistd::mkfifo(&directory.path().join("pair.key"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let is_told = |problem: &String| problem.contains("pair.key: it is no regular file");
+    eventually("that it is no file is told", || health.unhealthy().iter().any(is_told)).await;
+    assert_eq!(pair.borrow().certificate.pair.digest(), before);
+
+    fs::remove_file(directory.path().join("pair.key")).unwrap();
+    write(directory.path(), &good());
+    eventually("the pair is replaced", || pair.borrow().certificate.pair.digest() != before).await;
+    eventually("all is well", || health.unhealthy().is_empty()).await;
+    following.abort();
+}
+
 #[test]
 fn every_directory_on_the_way_is_watched() {
     let directory = tempfile::tempdir().unwrap();

@@ -13,11 +13,14 @@ use tokio::time::Instant;
 
 mod changes;
 mod document;
+mod fields;
 mod files;
 pub mod locator;
 mod merge;
 pub mod position;
+mod text;
 mod tree;
+mod value;
 mod watch;
 
 use changes::Changes;
@@ -66,7 +69,7 @@ impl Loaded {
         if let Some(reason) = files.root_error() {
             return Err(ManifestError::Unreadable { path: directory.to_owned(), reason: reason.to_owned() });
         }
-        let Said { snapshot, diagnostics, positions } = files.said(&ClusterSnapshot::default());
+        let Said { snapshot, diagnostics, positions, .. } = files.said(&ClusterSnapshot::default());
         Ok(Self { files, snapshot, diagnostics, positions })
     }
 

@@ -102,7 +102,7 @@ tracked! { Service, services,
         self.metadata = ObjectMeta { annotations: None, ..identity(&mut self.metadata) };
         self.status = None;
         self.spec = self.spec.take().map(|spec| ServiceSpec {
-            cluster_ip: spec.cluster_ip,
+            cluster_ip: first_cluster_ip(spec.cluster_ip, spec.cluster_ips),
             external_name: spec.external_name,
             ports: spec.ports.map(|ports| ports.into_iter().map(trim_port).collect()),
             type_: spec.type_,
@@ -165,6 +165,11 @@ fn identity(metadata: &mut ObjectMeta) -> ObjectMeta {
         annotations: annotations.filter(|annotations: &BTreeMap<_, _>| !annotations.is_empty()),
         ..ObjectMeta::default()
     }
+}
+
+/// Of `clusterIP` and the first of `clusterIPs`, an API server copies the one to the other.
+fn first_cluster_ip(one: Option<String>, several: Option<Vec<String>>) -> Option<String> {
+    one.filter(|address| !address.is_empty()).or_else(|| several?.into_iter().next())
 }
 
 fn trim_port(port: ServicePort) -> ServicePort {

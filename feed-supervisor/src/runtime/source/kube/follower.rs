@@ -155,7 +155,7 @@ fn note<K: Tracked>(state: &mut SourceState, malformed: &InvalidObject) -> Chang
         message: format!(
             "The API server's version of it cannot be understood, so {consequence}: {malformed}."
         ),
-        help: Some("Compare it with `kubectl explain`.".to_owned()),
+        help: Some(format!("See `kubectl explain {}`.", format!("{:?}", K::OBJECT_KIND).to_lowercase())),
         related: None,
     };
     if state.diagnostics.contains(&diagnostic) {

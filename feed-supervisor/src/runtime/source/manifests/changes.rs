@@ -1,4 +1,5 @@
-//! When to look at the files again: at once after quiet, and then together for what comes at the same time.
+//! When to look at the files again: at once where a file or directory is renamed, and after a while of quiet where a file is
+//! written in place.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -8,9 +9,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::watch::{FileEvent, Watch};
 
-/// A file that is written to, and neither closed nor written to again, is read after this time; one that is gone, and not
-/// back, counts as gone.
-const SETTLE_TIME: Duration = Duration::from_millis(50);
+/// A file that is written in place is read when nothing has happened to it for this time: what is read earlier may be half of
+/// it, and lack what restricts the rest. One that is gone, and not back, counts as gone.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
+
+/// The same for a file that was written to and is still open.
+const OPEN_TIME: Duration = Duration::from_secs(5);
 
 /// Between two looks: what comes within it is looked at together.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -81,15 +85,18 @@ impl Changes {
     /// Notes an event, and says whether it calls for a look.
     fn is_settled_by(&mut self, event: FileEvent) -> bool {
         match event {
-            FileEvent::Unsettled(path) => {
-                self.unsettled.insert(path, Instant::now() + SETTLE_TIME);
-                false
-            }
+            FileEvent::Open(path) => self.unsettle(path, OPEN_TIME),
+            FileEvent::Unsettled(path) => self.unsettle(path, SETTLE_TIME),
             FileEvent::Settled(path) => {
                 self.unsettled.remove(&path);
                 true
             }
             FileEvent::Unknown => true,
         }
+    }
+
+    fn unsettle(&mut self, path: PathBuf, time: Duration) -> bool {
+        self.unsettled.insert(path, Instant::now() + time);
+        false
     }
 }

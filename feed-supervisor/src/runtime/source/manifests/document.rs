@@ -1,40 +1,27 @@
 //! One document of a manifest file: the text, and the objects in it.
 
-use std::ops::Range;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
-use feed_reconcile::key::{ObjectKind, ObjectName};
+use feed_reconcile::diagnostic::Code;
+use feed_reconcile::key::{ObjectKey, ObjectKind, ObjectName};
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Map, Value};
-use serde_path_to_error::Segment;
 
-use super::position::{self, Position, Step};
+use super::fields::{self, FieldWay, Mistyped, Spelled, Unknown};
+use super::position::{Position, Positions, Step};
+use super::text::Syntax;
+use super::value::{Read, WayStep};
 use crate::runtime::source::object::{TLS_SECRET, Tracked};
-
-/// The text of one document, and where in the file it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a> {
-    pub(super) text: &'a str,
-    /// The line at which it begins, from 1.
-    pub(super) first_line: usize,
-    /// The bytes that it takes up.
-    pub(super) range: Range<usize>,
-}
-
-/// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Syntax {
-    Yaml,
-    /// One document a file.
-    Json,
-}
 
 /// What a document says.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) objects: Vec<Entry>,
+    /// The objects that cannot be read.
+    pub(super) unreadable: Vec<ObjectKey>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -45,6 +32,8 @@ pub(super) struct Entry {
     pub(super) object: Object,
     /// The `items` that lead to it, one list inside the other; none when it is the document itself.
     pub(super) items: Vec<usize>,
+    /// Its fields that its kind does not have.
+    pub(super) unknown: Vec<Unknown>,
 }
 
 /// An object of a kind that decides what is served.
@@ -75,52 +64,15 @@ impl Object {
 /// What is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
+    pub(super) code: Code,
     /// Where in the document.
     pub(super) position: Position,
     /// A sentence without its full stop.
     pub(super) message: String,
     /// What to do, a sentence.
-    pub(super) help: &'static str,
+    pub(super) help: String,
     /// Whether it makes the whole file one that does not parse: its last good version then stays.
     pub(super) breaks_file: bool,
-}
-
-/// The documents of a file.
-///
-/// YAML's mark between documents is `---` at the beginning of a line, wherever it stands: it ends even a block of text.
-pub(super) fn split(text: &str, syntax: Syntax) -> Vec<Text<'_>> {
-    let begin = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut documents = Vec::new();
-    let (mut start, mut first_line, mut end) = (begin, 1, begin);
-    let lines = text.get(begin..).unwrap_or_default().split_inclusive('\n');
-    for (index, line) in lines.enumerate() {
-        if syntax == Syntax::Yaml && is_mark(line) {
-            documents.push((start..end, first_line));
-            // A mark that stands alone is no part of the document after it.
-            let alone = line.trim_end() == "---";
-            (start, first_line) = if alone { (end + line.len(), index + 2) } else { (end, index + 1) };
-        }
-        end += line.len();
-    }
-    documents.push((start..end, first_line));
-    let documents = documents.into_iter().filter_map(|(range, first_line)| {
-        let text = text.get(range.clone())?;
-        (syntax == Syntax::Json || !is_blank(text)).then_some(Text { text, first_line, range })
-    });
-    documents.collect()
-}
-
-fn is_mark(line: &str) -> bool {
-    line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
-}
-
-/// Whether there is nothing but marks, comments and directives.
-fn is_blank(text: &str) -> bool {
-    text.lines().all(|line| {
-        let content = if is_mark(line) { line.get(3..).unwrap_or_default() } else { line };
-        let content = content.trim_start();
-        content.is_empty() || content.starts_with(['#', '%']) || content == "..."
-    })
 }
 
 /// How YAML is read here.
@@ -136,6 +88,8 @@ pub(super) fn yaml_options() -> serde_saphyr::Options {
             max_merge_keys: usize::MAX,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 200_000 },
+        // As for kubectl, the last of equal keys counts.
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
         // As Kubernetes does: a `y` is a name.
         strict_booleans: true,
         with_snippet: false,
@@ -146,13 +100,17 @@ pub(super) fn yaml_options() -> serde_saphyr::Options {
 pub(super) fn parse(text: &str, syntax: Syntax) -> Document {
     let mut document = Document::default();
     match read(text, syntax) {
-        Ok(value) => Reader { text, document: &mut document }.read(value, &mut Vec::new()),
+        Ok(Read { value, doubled }) => {
+            let mut reader = Reader { text, positions: OnceCell::new(), document: &mut document };
+            reader.report_doubled(&doubled);
+            reader.read(value, &mut Vec::new(), syntax);
+        }
         Err(problem) => document.problems.push(problem),
     }
     document
 }
 
-fn read(text: &str, syntax: Syntax) -> Result<Value, Problem> {
+fn read(text: &str, syntax: Syntax) -> Result<Read, Problem> {
     match syntax {
         Syntax::Yaml => serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| {
             let place = error.location().map(|place| (place.line(), place.column()));
@@ -170,9 +128,10 @@ fn syntax_problem(syntax: &str, message: &str, (line, column): (u64, u64)) -> Pr
     let what = message.rsplit_once(" at line ").map_or(message, |(what, _)| what);
     let number = |number| usize::try_from(number).unwrap_or(usize::MAX).max(1);
     Problem {
+        code: Code::InvalidManifest,
         position: Position { line: number(line), column: number(column) },
         message: format!("This is not {syntax}: {what}"),
-        help: "Mend the file; `kubectl apply --dry-run=client` finds the same fault.",
+        help: "Mend the file there, or a little before.".to_owned(),
         breaks_file: true,
     }
 }
@@ -180,13 +139,17 @@ fn syntax_problem(syntax: &str, message: &str, (line, column): (u64, u64)) -> Pr
 /// Turns the value of a document into its objects.
 struct Reader<'a> {
     text: &'a str,
+    /// Looked for when the first is asked for.
+    positions: OnceCell<Option<Positions>>,
     document: &'a mut Document,
 }
 
 impl Reader<'_> {
-    fn read(&mut self, value: Value, items: &mut Vec<usize>) {
+    fn read(&mut self, value: Value, items: &mut Vec<usize>, syntax: Syntax) {
         let Value::Object(mut fields) = value else {
-            if !value.is_null() {
+            // A list, or a JSON text of any other kind, is another tool's file. A word alone is YAML gone wrong.
+            let is_others = items.is_empty() && (value.is_array() || syntax == Syntax::Json);
+            if !value.is_null() && !is_others {
                 self.report(items, &[], "This is no object of Kubernetes", WITHOUT_KIND);
             }
             return;
@@ -196,15 +159,17 @@ impl Reader<'_> {
         if let Some(item_kind) = kind.strip_suffix("List")
             && let Some(Value::Array(elements)) = fields.remove("items")
         {
-            return self.read_list(elements, item_kind, &api_version, items);
+            return self.read_list(elements, item_kind, &api_version, items, syntax);
         }
         match (api_version.as_str(), kind.as_str()) {
+            ("", _) | (_, "") if is_others(&fields, &api_version, &kind) && items.is_empty() => {}
             ("", _) | (_, "") => self.report(items, &[], "This is no object of Kubernetes", WITHOUT_KIND),
             ("networking.k8s.io/v1", "Ingress") => self.add(fields, items, "default", Object::Ingress),
             ("networking.k8s.io/v1", "IngressClass") => self.add(fields, items, "", Object::IngressClass),
             ("v1", "Service") => self.add(fields, items, "default", Object::Service),
             ("v1", "Namespace") => self.add(fields, items, "", Object::Namespace),
             ("v1", "Secret") if fields.get("type").and_then(Value::as_str) == Some(TLS_SECRET) => {
+                unwrap_base64(&mut fields);
                 self.add(fields, items, "default", Object::Secret);
             }
             ("discovery.k8s.io/v1", "EndpointSlice") => {
@@ -218,15 +183,43 @@ impl Reader<'_> {
         }
     }
 
+    fn report_doubled(&mut self, doubled: &[Vec<WayStep>]) {
+        for way in doubled {
+            let steps: Vec<Step<'_>> = way.iter().map(way_step).collect();
+            let Some(WayStep::Key(key)) = way.last() else { continue };
+            self.document.problems.push(Problem {
+                code: Code::DuplicateKey,
+                position: self.position(steps),
+                message: format!(
+                    "The key {key:?} stands here more than once; the last one counts, as for kubectl"
+                ),
+                help: "Remove the others.".to_owned(),
+                breaks_file: false,
+            });
+        }
+    }
+
+    fn position<'s>(&self, steps: impl IntoIterator<Item = Step<'s>>) -> Position {
+        let positions = self.positions.get_or_init(|| Positions::of(self.text));
+        positions.as_ref().map_or(Position::START, |positions| positions.find(steps))
+    }
+
     /// The items of a typed list need not say what they are.
-    fn read_list(&mut self, elements: Vec<Value>, kind: &str, api_version: &str, items: &mut Vec<usize>) {
+    fn read_list(
+        &mut self,
+        elements: Vec<Value>,
+        kind: &str,
+        api_version: &str,
+        items: &mut Vec<usize>,
+        syntax: Syntax,
+    ) {
         for (index, mut element) in elements.into_iter().enumerate() {
             if let (Value::Object(fields), false) = (&mut element, kind.is_empty()) {
                 fields.entry("kind").or_insert_with(|| kind.into());
                 fields.entry("apiVersion").or_insert_with(|| api_version.into());
             }
             items.push(index);
-            self.read(element, items);
+            self.read(element, items, syntax);
             items.pop();
         }
     }
@@ -239,13 +232,20 @@ impl Reader<'_> {
         namespace: &str,
         wrap: impl Fn(Arc<K>) -> Object,
     ) {
-        let mut object: K = match serde_path_to_error::deserialize(Value::Object(fields)) {
-            Ok(object) => object,
-            Err(error) => {
-                let steps: Vec<Step<'_>> = error.path().iter().filter_map(step).collect();
-                let message =
-                    format!("`{}` is not as {:?} has it: {}", error.path(), K::OBJECT_KIND, error.inner());
-                self.problem(items, &steps, message, MISTYPED, true);
+        let named = named(K::OBJECT_KIND, &fields, namespace);
+        let (mut object, unknown): (K, _) = match fields::read(Value::Object(fields)) {
+            Ok(read) => read,
+            Err(Mistyped { way, error }) => {
+                let error = error.to_string();
+                let steps: Vec<Step<'_>> = way.iter().map(field_step).collect();
+                let message = format!(
+                    "`{}` is not as {:?} has it: {}",
+                    Spelled(&way),
+                    K::OBJECT_KIND,
+                    error.trim_end_matches('.')
+                );
+                self.problem(items, &steps, message, &explain(K::OBJECT_KIND, &way), true);
+                self.document.unreadable.extend(named);
                 return;
             }
         };
@@ -262,7 +262,8 @@ impl Reader<'_> {
             metadata.namespace = Some(namespace.to_owned());
         }
         let name = ObjectName::of(metadata);
-        self.document.objects.push(Entry { name, object: wrap(Arc::new(object)), items: items.to_vec() });
+        let object = wrap(Arc::new(object));
+        self.document.objects.push(Entry { name, object, items: items.to_vec(), unknown });
     }
 
     /// Reports a problem of one object, without which the others are used.
@@ -275,18 +276,57 @@ impl Reader<'_> {
         items: &[usize],
         steps: &[Step<'_>],
         message: String,
-        help: &'static str,
+        help: &str,
         breaks_file: bool,
     ) {
-        let steps = way_to(items).chain(steps.iter().copied());
-        let position = position::find(self.text, steps).unwrap_or(Position::START);
-        self.document.problems.push(Problem { position, message, help, breaks_file });
+        let position = self.position(way_to(items).chain(steps.iter().copied()));
+        let (code, help) = (Code::InvalidManifest, help.to_owned());
+        self.document.problems.push(Problem { code, position, message, help, breaks_file });
     }
 }
 
 const WITHOUT_KIND: &str = "Give it `apiVersion` and `kind`, or move the file elsewhere.";
 const OLD_VERSION: &str = "Use `networking.k8s.io/v1`, or `discovery.k8s.io/v1` for an EndpointSlice.";
-const MISTYPED: &str = "Compare it with `kubectl explain`.";
+
+/// Whether a document without `apiVersion` or `kind` is another tool's: `kustomization.yaml`, `Chart.yaml`, `values.yaml`, patches.
+/// One of ours in which either was forgotten is not.
+fn is_others(fields: &Map<String, Value>, api_version: &str, kind: &str) -> bool {
+    const OURS: [&str; 6] = ["Ingress", "IngressClass", "Service", "Namespace", "Secret", "EndpointSlice"];
+    let is_our_group = matches!(api_version, "v1") || is_old_version(api_version);
+    let is_our_kind = OURS.contains(&kind.strip_suffix("List").unwrap_or(kind)) || kind == "List";
+    let looks_like_an_object = fields.contains_key("metadata") && is_our_group;
+    !is_our_kind && (!kind.is_empty() || !looks_like_an_object)
+}
+
+/// Where the line ends of wrapped base64 are, an API server takes it as it is: Go's decoder ignores them.
+fn unwrap_base64(fields: &mut Map<String, Value>) {
+    let data = fields.get_mut("data").and_then(Value::as_object_mut);
+    for value in data.into_iter().flat_map(|data| data.values_mut()) {
+        if let Value::String(text) = value {
+            text.retain(|character| !matches!(character, '\r' | '\n'));
+        }
+    }
+}
+
+/// The object that these fields would be, where they say so.
+fn named(kind: ObjectKind, fields: &Map<String, Value>, namespace: &str) -> Option<ObjectKey> {
+    let metadata = fields.get("metadata")?;
+    let text = |name| metadata.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let namespace = if namespace.is_empty() { "" } else { text("namespace").unwrap_or(namespace) };
+    Some(ObjectKey { kind, name: ObjectName::new(namespace, text("name")?) })
+}
+
+/// The command that tells which fields there are on the way to one.
+pub(super) fn explain(kind: ObjectKind, way: &[FieldWay]) -> String {
+    let names = way.iter().map_while(|step| match step {
+        FieldWay::Known(name) => Some(Some(*name)),
+        FieldWay::Index(_) => Some(None),
+        FieldWay::Key(_) => None,
+    });
+    let resource = format!("{kind:?}").to_lowercase();
+    let field = names.flatten().fold(resource, |field, name| format!("{field}.{name}"));
+    format!("See `kubectl explain {field}`.")
+}
 
 /// Whether that is the API group of one of our kinds, now or formerly, in whatever version.
 fn is_old_version(api_version: &str) -> bool {
@@ -299,11 +339,18 @@ pub(super) fn way_to<'a>(items: &[usize]) -> impl Iterator<Item = Step<'a>> {
     items.iter().flat_map(|index| [Step::Key("items"), Step::Index(*index)])
 }
 
-fn step(segment: &Segment) -> Option<Step<'_>> {
-    match segment {
-        Segment::Seq { index } => Some(Step::Index(*index)),
-        Segment::Map { key } => Some(Step::Key(key)),
-        Segment::Enum { .. } | Segment::Unknown => None,
+fn field_step(step: &FieldWay) -> Step<'_> {
+    match step {
+        FieldWay::Known(name) => Step::Key(name),
+        FieldWay::Key(key) => Step::Key(key),
+        FieldWay::Index(index) => Step::Index(*index),
+    }
+}
+
+fn way_step(step: &WayStep) -> Step<'_> {
+    match step {
+        WayStep::Key(key) => Step::Key(key),
+        WayStep::Index(index) => Step::Index(*index),
     }
 }
 

@@ -1,7 +1,6 @@
 //! All manifest files: what each of them says, and what they say together.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::num::NonZero;
@@ -10,14 +9,18 @@ use std::str::Utf8Error;
 use std::sync::Arc;
 use std::thread;
 
-use feed_reconcile::diagnostic::{Code, Diagnostic, Diagnostics, Field};
+use feed_reconcile::diagnostic::{Code, Diagnostic, Diagnostics, Field, FieldStep};
 use feed_reconcile::key::{ObjectKey, ObjectKind, ObjectName};
+use feed_reconcile::nearest;
 use feed_reconcile::snapshot::ClusterSnapshot;
 
-use super::document::{self, Document, Entry, Problem, Syntax, Text};
+use super::document::{self, Document, Entry, Problem, explain};
+use super::fields::{FieldWay, Spelled, Unknown};
 use super::merge::Merge;
 use super::position::Position;
+use super::text::{Begin, Text, split};
 use super::tree::{self, FoundFile, Stamp};
+use crate::runtime::regular_file::read_regular;
 
 /// The manifest files below a directory.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ impl File {
 pub(super) struct Part {
     /// Of the text: an equal text is not read again.
     hash: u64,
-    pub(super) first_line: usize,
+    pub(super) begin: Begin,
     pub(super) document: Arc<Document>,
 }
 
@@ -72,7 +75,6 @@ struct Changed {
 #[derive(Debug)]
 struct Split<'a> {
     text: Text<'a>,
-    syntax: Syntax,
     hash: u64,
 }
 
@@ -90,7 +92,8 @@ pub(super) struct Looked {
 pub(super) struct Said {
     pub(super) snapshot: ClusterSnapshot,
     pub(super) diagnostics: Diagnostics,
-    /// Where in the file what each diagnostic speaks of is.
+    unreadable: BTreeSet<ObjectKey>,
+    /// Where in its file is what a diagnostic on a file speaks of.
     pub(super) positions: BTreeMap<Diagnostic, Position>,
 }
 
@@ -129,12 +132,14 @@ impl Files {
         let mut changed = Vec::new();
         for (path, found) in tree.files {
             let known = self.files.get(&path);
-            if unsettled.contains(&path)
+            let is_unsettled = |path: &PathBuf| unsettled.contains(path);
+            if is_unsettled(&path)
+                || found.target.as_ref().is_some_and(is_unsettled)
                 || known.is_some_and(|it| it.stamp.is_some() && it.stamp == found.stamp)
             {
                 continue;
             }
-            match fs::read(&path) {
+            match read_regular(&path) {
                 Ok(bytes) => changed.push(Changed { path, bytes, found }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     anything_new |= self.files.remove(&path).is_some();
@@ -154,7 +159,7 @@ impl Files {
             let known = self.files.remove(path);
             let part = |split: Split<'_>| {
                 let document = Arc::clone(documents.get(&split.hash)?);
-                Some(Part { hash: split.hash, first_line: split.text.first_line, document })
+                Some(Part { hash: split.hash, begin: split.text.begin, document })
             };
             let read: Arc<[Part]> = match split {
                 Ok(split) => split.into_iter().filter_map(part).collect(),
@@ -167,10 +172,9 @@ impl Files {
     }
 
     fn split<'a>(&self, changed: &'a Changed) -> Result<Vec<Split<'a>>, Utf8Error> {
-        let syntax = changed.found.syntax;
-        let documents = document::split(std::str::from_utf8(&changed.bytes)?, syntax).into_iter();
+        let documents = split(std::str::from_utf8(&changed.bytes)?, changed.found.syntax).into_iter();
         let split =
-            documents.map(|text| Split { hash: self.hasher.hash_one((text.text, syntax)), text, syntax });
+            documents.map(|text| Split { hash: self.hasher.hash_one((text.text, text.syntax)), text });
         Ok(split.collect())
     }
 
@@ -189,7 +193,7 @@ impl Files {
             .collect();
         let new: Vec<_> = new.into_values().collect();
         let parse =
-            |split: &&Split<'_>| (split.hash, Arc::new(document::parse(split.text.text, split.syntax)));
+            |split: &&Split<'_>| (split.hash, Arc::new(document::parse(split.text.text, split.text.syntax)));
         documents.extend(on_all_processors(&new, parse));
         documents
     }
@@ -200,24 +204,29 @@ impl Files {
         let mut merge = Merge::new(before);
         for (path, file) in &self.files {
             let name = self.name(path);
+            let used = Use::of(file);
             for (part, problem) in problems(&file.read) {
-                let position = problem.position.in_text_at(part.first_line);
-                let diagnostic = unparsed(&name, problem, position, file.is_kept_back());
-                said.positions.insert(diagnostic, position);
+                let position = problem.position.in_document_at(part.begin);
+                said.positions.insert(unparsed(&name, problem, position, used), position);
             }
+            let unreadable = file.used().iter().flat_map(|part| &part.document.unreadable);
+            said.unreadable.extend(unreadable.cloned());
             for (part, entry) in entries(file.used()) {
                 if let Some(first) = merge.add(entry, path) {
                     let diagnostic = duplicate(&name, entry, &self.name(first));
-                    let position = Position { line: part.first_line, ..Position::START };
-                    said.positions.insert(diagnostic, position);
+                    said.positions.insert(diagnostic, Position::START.in_document_at(part.begin));
+                } else {
+                    said.diagnostics
+                        .extend(entry.unknown.iter().map(|unknown| unknown_field(entry, unknown)));
                 }
             }
         }
         for (path, error) in &self.unreadable {
-            said.positions.insert(unread(&self.name(path), error), Position::START);
+            let known = self.files.keys().any(|file| file.starts_with(path));
+            said.positions.insert(unread(&self.name(path), error, known), Position::START);
         }
-        said.snapshot = merge.into_snapshot();
-        said.diagnostics = said.positions.keys().cloned().collect();
+        said.snapshot = merge.into_snapshot(std::mem::take(&mut said.unreadable));
+        said.diagnostics.extend(said.positions.keys().cloned());
         said
     }
 
@@ -261,30 +270,80 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Part {
     let valid = String::from_utf8_lossy(bytes.get(..valid_up_to).unwrap_or_default()).into_owned();
     let last = valid.rsplit('\n').next().unwrap_or_default();
     let problem = Problem {
+        code: Code::InvalidManifest,
         position: Position { line: valid.split('\n').count(), column: last.chars().count() + 1 },
         message: "This is not UTF-8".to_owned(),
-        help: "Save the file as UTF-8.",
+        help: "Save the file as UTF-8.".to_owned(),
         breaks_file: true,
     };
-    let document = Arc::new(Document { objects: Vec::new(), problems: vec![problem] });
-    Part { hash: 0, first_line: 1, document }
+    let document = Arc::new(Document { problems: vec![problem], ..Document::default() });
+    Part { hash: 0, begin: Begin::START, document }
 }
 
-fn unparsed(file: &ObjectName, problem: &Problem, position: Position, kept: bool) -> Diagnostic {
-    let consequence = match (problem.breaks_file, kept) {
+/// What is used of a file with a fault that breaks it.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    LastGood,
+    OtherObjects,
+    Nothing,
+}
+
+impl Use {
+    fn of(file: &File) -> Self {
+        match (file.is_kept_back(), entries(file.used()).next()) {
+            (true, _) => Self::LastGood,
+            (false, Some(_)) => Self::OtherObjects,
+            (false, None) => Self::Nothing,
+        }
+    }
+}
+
+fn unparsed(file: &ObjectName, problem: &Problem, position: Position, used: Use) -> Diagnostic {
+    let consequence = match (problem.breaks_file, used) {
         (false, _) => "",
-        (true, true) => "; the file's last good version is used",
-        (true, false) => "; the rest of the file is used",
+        (true, Use::LastGood) => "; the file's last good version is used",
+        (true, Use::OtherObjects) => "; the file's other objects are used",
+        (true, Use::Nothing) => "; nothing of the file is used",
     };
     let Position { line, column } = position;
     let message = format!("Line {line}, column {column}: {}{consequence}.", problem.message);
-    Diagnostic { help: Some(problem.help.to_owned()), ..about(file, Code::InvalidManifest, message) }
+    Diagnostic { help: Some(problem.help.clone()), ..about(file, problem.code, message) }
 }
 
-fn unread(path: &ObjectName, error: &str) -> Diagnostic {
-    let message = format!("It cannot be read: {error}; what was read of it before is used.");
-    let help = Some("Make it readable for the user that this program runs as.".to_owned());
+fn unread(path: &ObjectName, error: &str, known: bool) -> Diagnostic {
+    let consequence = if known { "what was read of it before is used" } else { "nothing of it is used" };
+    let message = format!("It cannot be read: {error}; {consequence}.");
+    let help = Some("Put a file there that the user whom this program runs as may read.".to_owned());
     Diagnostic { help, ..about(path, Code::InvalidManifest, message) }
+}
+
+fn unknown_field(entry: &Entry, Unknown { way, name, known }: &Unknown) -> Diagnostic {
+    let kind = entry.object.kind();
+    let object = ObjectKey { kind, name: entry.name.clone() };
+    let place = if way.is_empty() { format!("{kind:?}") } else { Spelled(way).to_string() };
+    let message = format!("There is no field {name:?} in {place}, so it is ignored.");
+    let is_backend = known.contains(&"resource") && known.contains(&"service");
+    let meant = match name.as_str() {
+        "serviceName" if is_backend => Some("service.name"),
+        "servicePort" if is_backend => Some("service.port.number` or `service.port.name"),
+        "backend" if known.contains(&"defaultBackend") => Some("defaultBackend"),
+        name => nearest(name, known.iter().copied()),
+    };
+    let help = match meant {
+        Some(meant) => format!("Write `{meant}` if that is meant. {}", explain(kind, way)),
+        None => format!("Remove it. {}", explain(kind, way)),
+    };
+    let mut field = Field(way.iter().map(field_step).collect());
+    field.0.push(FieldStep::Unknown(name.clone()));
+    Diagnostic { object, field, code: Code::UnknownField, message, help: Some(help), related: None }
+}
+
+fn field_step(step: &FieldWay) -> FieldStep {
+    match step {
+        FieldWay::Known(name) => FieldStep::Name(name),
+        FieldWay::Key(key) => FieldStep::Key(key.clone()),
+        FieldWay::Index(index) => FieldStep::Index(*index),
+    }
 }
 
 fn duplicate(file: &ObjectName, entry: &Entry, first: &ObjectName) -> Diagnostic {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +10,12 @@ use feed_reconcile::diagnostic::{Diagnostic, Field, FieldStep};
 use feed_reconcile::key::{ObjectKey, ObjectKind, ObjectName};
 
 use super::Loaded;
-use super::document::{self, way_to};
+use super::document::way_to;
 use super::files::entries;
-use super::position::{self, Position, Step};
+use super::position::{Position, Positions, Step};
+use super::text::{Begin, split};
 use super::tree;
+use crate::runtime::regular_file::read_regular;
 
 /// A place in a manifest file, written as compilers do: `apps/shop.yaml:12:7`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,28 +32,33 @@ impl fmt::Display for Location {
     }
 }
 
-/// Finds places in manifests that were loaded. Reads a file again when a place in it is first asked for.
+/// Finds places in manifests that were loaded. Reads a file, and then each document in it, again when a place in it is first
+/// asked for.
 #[derive(Debug)]
 pub struct Locator<'a> {
     loaded: &'a Loaded,
     objects: HashMap<(ObjectKind, &'a ObjectName), Place<'a>>,
-    texts: HashMap<&'a Path, FileText>,
+    files: HashMap<&'a Path, FileText>,
+    #[cfg(test)]
+    documents_read: usize,
 }
 
 /// The text of a file.
 #[derive(Debug, Default)]
 struct FileText {
     text: String,
-    /// The documents in it, by the line at which they begin.
-    documents: HashMap<usize, Range<usize>>,
+    /// The documents in it, by where they begin.
+    documents: HashMap<Begin, Range<usize>>,
+    /// The places in those that were asked for.
+    positions: HashMap<Begin, Option<Positions>>,
 }
 
 impl FileText {
     fn read(path: &Path) -> Option<Self> {
-        let text = fs::read_to_string(path).ok()?;
-        let documents = document::split(&text, tree::syntax(path)?);
-        let documents = documents.into_iter().map(|it| (it.first_line, it.range)).collect();
-        Some(Self { text, documents })
+        let text = String::from_utf8(read_regular(path).ok()?).ok()?;
+        let documents = split(&text, tree::syntax(path)?);
+        let documents = documents.into_iter().map(|it| (it.begin, it.range)).collect();
+        Some(Self { text, documents, positions: HashMap::new() })
     }
 }
 
@@ -61,7 +67,7 @@ impl FileText {
 struct Place<'a> {
     path: &'a Path,
     /// Of the document.
-    first_line: usize,
+    begin: Begin,
     items: &'a [usize],
 }
 
@@ -70,11 +76,17 @@ impl<'a> Locator<'a> {
         let mut objects = HashMap::new();
         for (path, parts) in loaded.files.used() {
             for (part, entry) in entries(parts) {
-                let place = Place { path, first_line: part.first_line, items: &entry.items };
+                let place = Place { path, begin: part.begin, items: &entry.items };
                 objects.entry((entry.object.kind(), &entry.name)).or_insert(place);
             }
         }
-        Self { loaded, objects, texts: HashMap::new() }
+        Self {
+            loaded,
+            objects,
+            files: HashMap::new(),
+            #[cfg(test)]
+            documents_read: 0,
+        }
     }
 
     /// Where to look for what the diagnostic is about.
@@ -96,24 +108,35 @@ impl<'a> Locator<'a> {
             [] => vec![Step::Key("metadata"), Step::Key("name")],
             steps => steps.iter().map(step).collect(),
         };
-        let text = self.document(place)?;
-        let position = position::find(text, way_to(place.items).chain(steps))?;
-        Some(Location { path: place.path.to_owned(), position: position.in_text_at(place.first_line) })
+        let position = self.positions(place)?.find(way_to(place.items).chain(steps));
+        Some(Location { path: place.path.to_owned(), position: position.in_document_at(place.begin) })
     }
 
-    fn document(&mut self, place: Place<'a>) -> Option<&str> {
-        let file = match self.texts.entry(place.path) {
+    fn positions(&mut self, place: Place<'a>) -> Option<&Positions> {
+        let file = match self.files.entry(place.path) {
             Entry::Occupied(file) => file.into_mut(),
             Entry::Vacant(unread) => unread.insert(FileText::read(place.path).unwrap_or_default()),
         };
-        file.text.get(file.documents.get(&place.first_line)?.clone())
+        let FileText { text, documents, positions } = file;
+        let positions = match positions.entry(place.begin) {
+            Entry::Occupied(positions) => positions.into_mut(),
+            Entry::Vacant(unread) => {
+                #[cfg(test)]
+                {
+                    self.documents_read += 1;
+                }
+                let text = documents.get(&place.begin).and_then(|range| text.get(range.clone()));
+                unread.insert(text.and_then(Positions::of))
+            }
+        };
+        positions.as_ref()
     }
 }
 
 fn step(step: &FieldStep) -> Step<'_> {
     match step {
         FieldStep::Name(name) => Step::Key(name),
-        FieldStep::Key(key) => Step::Key(key),
+        FieldStep::Key(key) | FieldStep::Unknown(key) => Step::Key(key),
         FieldStep::Index(index) => Step::Index(*index),
     }
 }

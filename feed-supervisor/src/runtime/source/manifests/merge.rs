@@ -1,10 +1,10 @@
 //! The objects of many files as one snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use feed_reconcile::key::{ObjectKind, ObjectName};
+use feed_reconcile::key::{ObjectKey, ObjectKind, ObjectName};
 use feed_reconcile::snapshot::{ClusterSnapshot, Store};
 
 use super::document::{Entry, Object};
@@ -52,8 +52,8 @@ impl<'a> Merge<'a> {
         K::store_mut(&mut self.merged).insert(Arc::clone(same.unwrap_or(object)));
     }
 
-    /// All objects that were added.
-    pub(super) fn into_snapshot(self) -> ClusterSnapshot {
+    /// All objects that were added, and those that cannot be read.
+    pub(super) fn into_snapshot(self, unreadable: BTreeSet<ObjectKey>) -> ClusterSnapshot {
         let Self { before, merged, .. } = self;
         ClusterSnapshot {
             ingresses: shared(&before.ingresses, merged.ingresses),
@@ -62,6 +62,7 @@ impl<'a> Merge<'a> {
             namespaces: shared(&before.namespaces, merged.namespaces),
             secrets: shared(&before.secrets, merged.secrets),
             endpoint_slices: shared(&before.endpoint_slices, merged.endpoint_slices),
+            unreadable: Arc::new(unreadable),
             ..ClusterSnapshot::default()
         }
     }
@@ -80,4 +81,5 @@ pub(super) fn is_same(one: &ClusterSnapshot, other: &ClusterSnapshot) -> bool {
         && one.namespaces.changed(&other.namespaces).is_empty()
         && one.secrets.changed(&other.secrets).is_empty()
         && one.endpoint_slices.changed(&other.endpoint_slices).is_empty()
+        && one.unreadable == other.unreadable
 }

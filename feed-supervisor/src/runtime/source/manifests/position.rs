@@ -1,10 +1,13 @@
 //! Where in a document a field is.
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use std::collections::HashMap;
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
 use super::document::yaml_options;
+use super::text::Begin;
 
 /// A place in a file; both numbers are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,9 +22,13 @@ impl Position {
     /// The first character.
     pub(super) const START: Self = Self { line: 1, column: 1 };
 
-    /// This place of a text that itself begins at that line of a file.
-    pub(super) fn in_text_at(self, first_line: usize) -> Self {
-        Self { line: self.line + first_line - 1, ..self }
+    /// This place of a document that itself begins there in a file.
+    pub(super) fn in_document_at(self, begin: Begin) -> Self {
+        let before = if self.line == 1 { begin.column.saturating_sub(1) } else { 0 };
+        Self {
+            line: self.line.saturating_add(begin.line).saturating_sub(1),
+            column: self.column.saturating_add(before),
+        }
     }
 }
 
@@ -34,36 +41,44 @@ pub(super) enum Step<'a> {
     Index(usize),
 }
 
-/// The place of a field in a YAML or JSON document, or of the nearest value around it that is there. `None` when the
-/// document does not parse.
-pub(super) fn find<'a>(document: &str, steps: impl IntoIterator<Item = Step<'a>>) -> Option<Position> {
-    let root: Spanned<Node> = serde_saphyr::from_str_with_options(document, yaml_options()).ok()?;
-    let mut nearest = &root;
-    for step in steps {
-        let inner = match (step, &nearest.value) {
-            (Step::Key(key), Node::Map(entries)) => {
-                entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+/// The places of all values in a document.
+#[derive(Debug)]
+pub(super) struct Positions(Spanned<Node>);
+
+impl Positions {
+    /// Those in a YAML or JSON document; `None` when it does not parse.
+    pub(super) fn of(document: &str) -> Option<Self> {
+        serde_saphyr::from_str_with_options(document, yaml_options()).ok().map(Self)
+    }
+
+    /// The place of a field, or of the nearest value around it that is there.
+    pub(super) fn find<'a>(&self, steps: impl IntoIterator<Item = Step<'a>>) -> Position {
+        let mut nearest = &self.0;
+        for step in steps {
+            let inner = match (step, &nearest.value) {
+                (Step::Key(key), Node::Map(entries)) => entries.get(key),
+                (Step::Index(index), Node::List(elements)) => elements.get(index),
+                _ => None,
+            };
+            match inner {
+                Some(inner) => nearest = inner,
+                None => break,
             }
-            (Step::Index(index), Node::List(elements)) => elements.get(index),
-            _ => None,
-        };
-        match inner {
-            Some(inner) => nearest = inner,
-            None => break,
+        }
+        let location = nearest.referenced;
+        Position {
+            line: usize::try_from(location.line()).unwrap_or(usize::MAX),
+            column: usize::try_from(location.column()).unwrap_or(usize::MAX),
         }
     }
-    let location = nearest.referenced;
-    Some(Position {
-        line: usize::try_from(location.line()).unwrap_or(usize::MAX),
-        column: usize::try_from(location.column()).unwrap_or(usize::MAX),
-    })
 }
 
-/// A value of which only the shape is of interest.
+/// A value of which only the shape is of interest. Of equal keys the last counts.
+#[derive(Debug)]
 enum Node {
     Scalar,
     List(Vec<Spanned<Node>>),
-    Map(Vec<(String, Spanned<Node>)>),
+    Map(HashMap<String, Spanned<Node>>),
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -118,9 +133,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+        let mut entries = HashMap::new();
+        while let Some((key, value)) = map.next_entry()? {
+            entries.insert(key, value);
         }
         Ok(Node::Map(entries))
     }

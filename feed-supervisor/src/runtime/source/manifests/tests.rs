@@ -2,6 +2,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use feed_reconcile::key::ObjectName;
+
 use super::*;
 use crate::runtime::source::SourceState;
 
@@ -104,6 +106,58 @@ async fn a_file_that_is_never_closed_is_read_all_the_same() {
     let mut file = fs::File::create(followed.root.join("a.yaml")).unwrap();
     std::io::Write::write_all(&mut file, ingress("a", "one").as_bytes()).unwrap();
     followed.serves(&["one"]).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_with_pauses_is_taken_whole() {
+    let mut followed = Followed::start(|root| {
+        fs::write(root.join("a.yaml"), ingress("a", "one")).unwrap();
+        symlink("a.yaml", root.join("link.yml")).unwrap();
+    })
+    .await;
+    followed.serves(&["one"]).await;
+    let open = || fs::File::options().append(true).open(followed.root.join("a.yaml")).unwrap();
+    let (one, two) = (ingress("a", "new"), format!("---\n{}", ingress("b", "newer")));
+    fs::write(followed.root.join("a.yaml"), "").unwrap();
+    for piece in [one.as_bytes(), two.as_bytes()] {
+        for half in piece.chunks(piece.len().div_ceil(2)) {
+            std::io::Write::write_all(&mut open(), half).unwrap();
+            // Other changes are looked at meanwhile.
+            let part = followed.root.join("other.part");
+            fs::write(&part, ingress("c", "other")).unwrap();
+            fs::rename(part, followed.root.join("other.yaml")).unwrap();
+            let pause = Duration::from_millis(400);
+            while let Ok(state) = tokio::time::timeout(pause, followed.reader.changed()).await {
+                assert_eq!(host_of(&state, "a"), "one", "half of the file was taken");
+            }
+        }
+    }
+    followed.serves(&["new", "newer", "other"]).await;
+}
+
+fn host_of(state: &SourceState, name: &str) -> String {
+    let ingress = state.snapshot.ingresses.get(&ObjectName::new("default", name)).unwrap();
+    ingress.spec.clone().unwrap().rules.unwrap()[0].host.clone().unwrap()
+}
+
+#[tokio::test]
+async fn a_fifo_is_told_of_and_holds_nothing_up() {
+    let mut followed = Followed::start(|root| {
+        nix::unistd::mkfifo(&root.join("fifo.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        fs::write(root.join("a.yaml"), ingress("a", "one")).unwrap();
+    })
+    .await;
+    let state = followed.serves(&["one"]).await;
+    let messages: Vec<&str> = state.diagnostics.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(messages, ["It cannot be read: it is no regular file; nothing of it is used."]);
+
+    nix::unistd::mkfifo(&followed.root.join("part"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::rename(followed.root.join("part"), followed.root.join("a.yaml")).unwrap();
+    let state = followed.serves(&["one"]).await;
+    assert_eq!(state.diagnostics.len(), 2);
+    fs::write(followed.root.join("part"), ingress("a", "two")).unwrap();
+    fs::rename(followed.root.join("part"), followed.root.join("a.yaml")).unwrap();
+    followed.serves(&["two"]).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::document::Syntax;
+use super::text::Syntax;
+use crate::runtime::regular_file::not_regular;
 
 /// What is in a directory tree. Hidden files and directories, those whose name begins with a dot, are left out; but
 /// symbolic links are followed, so that the files of a mounted ConfigMap, links into its hidden `..data`, are found.
@@ -25,6 +26,8 @@ pub(super) struct Tree {
 #[derive(Debug)]
 pub(super) struct FoundFile {
     pub(super) syntax: Syntax,
+    /// The file itself, where the path is a symbolic link to it.
+    pub(super) target: Option<PathBuf>,
     /// `None` when the file was written so recently that it may change again without a visible trace.
     pub(super) stamp: Option<Stamp>,
 }
@@ -85,13 +88,15 @@ impl Tree {
         if metadata.is_dir() {
             return self.enter(&path, ancestors);
         }
-        let Some(syntax) = syntax(&path).filter(|_| metadata.is_file()) else { return };
-        if entry.file_type().is_ok_and(|kind| kind.is_symlink())
-            && let Ok(target) = fs::canonicalize(&path)
-        {
-            self.directories.extend(target.parent().map(Path::to_owned));
+        let Some(syntax) = syntax(&path) else { return };
+        if !metadata.is_file() {
+            self.unreadable.push((path, not_regular()));
+            return;
         }
-        self.files.insert(path, FoundFile { syntax, stamp: Stamp::of(&metadata) });
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        let target = if is_link { fs::canonicalize(&path).ok() } else { None };
+        self.directories.extend(target.iter().filter_map(|target| target.parent()).map(Path::to_owned));
+        self.files.insert(path, FoundFile { syntax, target, stamp: Stamp::of(&metadata) });
     }
 }
 

@@ -11,10 +11,12 @@ use tracing::warn;
 /// What happened to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FileEvent {
-    /// It is being written to: it will be closed, or written to again. Or it is gone, and may be back at once: some editors
-    /// save a file by moving it away and writing a new one.
+    /// It is being written to: it will be closed, or written to again.
+    Open(PathBuf),
+    /// It is new, closed or gone, and may be written to again, or be back at once: some editors save a file by moving it away
+    /// and writing a new one, and some scripts write it piece by piece.
     Unsettled(PathBuf),
-    /// It is as somebody wants it to be: closed, or there under a new name.
+    /// It is as somebody wants it to be: it was given its name.
     Settled(PathBuf),
     /// Something happened somewhere.
     Unknown,
@@ -98,12 +100,13 @@ fn not_watched(directory: &Path, error: &notify::Error) {
 /// What an event of the kernel says. Reading is none, or our own would wake us for ever.
 fn told(event: &notify::Event) -> Vec<FileEvent> {
     let to_event = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => FileEvent::Settled,
+        EventKind::Modify(ModifyKind::Data(_)) => FileEvent::Open,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Create(CreateKind::File)
+        | EventKind::Modify(ModifyKind::Metadata(_) | ModifyKind::Name(RenameMode::From))
+        | EventKind::Remove(_) => FileEvent::Unsettled,
         // Of a renaming, one event for both names follows those for each.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return Vec::new(),
-        EventKind::Create(CreateKind::File)
-        | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Name(RenameMode::From))
-        | EventKind::Remove(_) => FileEvent::Unsettled,
         EventKind::Create(_) | EventKind::Modify(_) => FileEvent::Settled,
         EventKind::Any | EventKind::Other => |_| FileEvent::Unknown,
     };

@@ -1,21 +1,26 @@
 use std::fmt::Write;
 
+use super::super::text::split;
 use super::*;
 
 /// What a file says, one line for each object and problem.
 fn said(text: &str, syntax: Syntax) -> String {
     let mut said = String::new();
     for part in split(text, syntax) {
-        let document = parse(part.text, syntax);
+        let document = parse(part.text, part.syntax);
         for entry in &document.objects {
             let kind = format!("{:?}", entry.object);
             let kind = kind.split('(').next().unwrap();
             writeln!(said, "{kind} {} {:?}", entry.name, entry.items).unwrap();
+            for unknown in &entry.unknown {
+                writeln!(said, "  unknown: {} {}", Spelled(&unknown.way), unknown.name).unwrap();
+            }
         }
         for problem in &document.problems {
-            let Position { line, column } = problem.position.in_text_at(part.first_line);
+            let Position { line, column } = problem.position.in_document_at(part.begin);
             let broken = if problem.breaks_file { " (breaks the file)" } else { "" };
-            writeln!(said, "{line}:{column}: {}.{broken}", problem.message).unwrap();
+            writeln!(said, "{line}:{column}: {} {}. {}{broken}", problem.code, problem.message, problem.help)
+                .unwrap();
         }
     }
     said
@@ -23,23 +28,6 @@ fn said(text: &str, syntax: Syntax) -> String {
 
 fn yaml(text: &str) -> String {
     said(text, Syntax::Yaml)
-}
-
-#[test]
-fn documents_are_split_at_their_marks() {
-    let lines = |text| -> Vec<(usize, &str)> {
-        split(text, Syntax::Yaml).into_iter().map(|part| (part.first_line, part.text)).collect()
-    };
-    assert_eq!(lines("a: 1\n"), [(1, "a: 1\n")]);
-    assert_eq!(lines("---\na: 1\n---\nb: 2"), [(2, "a: 1\n"), (4, "b: 2")]);
-    assert_eq!(
-        lines("# c\n\n---  # d\na: 1\n--- \n---\r\nb: 2\n---\n"),
-        [(3, "---  # d\na: 1\n"), (7, "b: 2\n")]
-    );
-    assert_eq!(lines("%YAML 1.2\n--- {a: 1}\n...\n"), [(2, "--- {a: 1}\n...\n")]);
-    assert_eq!(lines("a: |\n  ---\n----\n"), [(1, "a: |\n  ---\n----\n")]);
-    assert_eq!(lines("\u{feff}a: 1\n"), [(1, "a: 1\n")]);
-    assert_eq!(lines("# nothing\n"), []);
 }
 
 #[test]
@@ -136,14 +124,14 @@ items:
 - 7
 - kind: Ingress
 ";
-    insta::assert_snapshot!(yaml(text), @r"
-        Service default/a [0]
-        Ingress default/b [2, 0]
-        14:19: `spec.rules` is not as Ingress has it: invalid type: integer `7`, expected a sequence. (breaks the file)
-        15:15: The Ingress has no name; it is left out.
-        16:3: This is no object of Kubernetes; it is left out.
-        17:3: This is no object of Kubernetes; it is left out.
-        ");
+    insta::assert_snapshot!(yaml(text), @"
+Service default/a [0]
+Ingress default/b [2, 0]
+14:19: InvalidManifest `spec.rules` is not as Ingress has it: invalid type: integer `7`, expected a sequence. See `kubectl explain ingress.spec.rules`. (breaks the file)
+15:15: InvalidManifest The Ingress has no name; it is left out. Add `metadata.name`.
+16:3: InvalidManifest This is no object of Kubernetes; it is left out. Give it `apiVersion` and `kind`, or move the file elsewhere.
+17:3: InvalidManifest This is no object of Kubernetes; it is left out. Give it `apiVersion` and `kind`, or move the file elsewhere.
+");
 }
 
 #[test]
@@ -152,12 +140,12 @@ fn json_is_read() {
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": 7}}
     ], "kind": "List"}"#;
-    insta::assert_snapshot!(said(text, Syntax::Json), @r"
-        Service default/a [0]
-        3:70: `metadata.name` is not as Service has it: invalid type: integer `7`, expected a string. (breaks the file)
-        ");
-    insta::assert_snapshot!(said("{\"kind\":\n  \"Ingress\",\n}", Syntax::Json), @"3:1: This is not JSON: trailing comma. (breaks the file)");
-    insta::assert_snapshot!(said("", Syntax::Json), @"1:1: This is not JSON: EOF while parsing a value. (breaks the file)");
+    insta::assert_snapshot!(said(text, Syntax::Json), @"
+Service default/a [0]
+3:70: InvalidManifest `metadata.name` is not as Service has it: invalid type: integer `7`, expected a string. See `kubectl explain service.metadata.name`. (breaks the file)
+");
+    insta::assert_snapshot!(said("{\"kind\":\n  \"Ingress\",\n}", Syntax::Json), @"3:1: InvalidManifest This is not JSON: trailing comma. Mend the file there, or a little before. (breaks the file)");
+    insta::assert_snapshot!(said("", Syntax::Json), @"1:1: InvalidManifest This is not JSON: EOF while parsing a value. Mend the file there, or a little before. (breaks the file)");
 }
 
 #[test]
@@ -175,22 +163,21 @@ fn what_does_not_parse_is_located() {
     .map(|text| format!("{text:?}\n{}", yaml(text).trim_end()))
     .collect();
     insta::assert_snapshot!(said.join("\n"), @r#"
-        "---\na: 1\n---\nkind: Ingress\n rules: [\n"
-        2:1: This is no object of Kubernetes; it is left out.
-        5:7: This is not YAML: mapping values are not allowed in this context. (breaks the file)
-        "kind: Ingress\nkind: Ingress\n"
-        2:1: This is not YAML: duplicate mapping key `kind` is not allowed here. (breaks the file)
-        "a: *nowhere\n"
-        1:4: This is not YAML: reference to unknown value. (breaks the file)
-        "\ta: 1\n"
-        1:2: This is no object of Kubernetes; it is left out.
-        "a: \"\\q\"\n"
-        1:4: This is not YAML: while parsing a quoted scalar, found unknown escape character. (breaks the file)
-        "just words\n"
-        1:1: This is no object of Kubernetes; it is left out.
-        "metadata: {name: a}\n"
-        1:1: This is no object of Kubernetes; it is left out.
-        "#);
+"---\na: 1\n---\nkind: Ingress\n rules: [\n"
+5:7: InvalidManifest This is not YAML: mapping values are not allowed in this context. Mend the file there, or a little before. (breaks the file)
+"kind: Ingress\nkind: Ingress\n"
+2:7: DuplicateKey The key "kind" stands here more than once; the last one counts, as for kubectl. Remove the others.
+1:1: InvalidManifest This is no object of Kubernetes; it is left out. Give it `apiVersion` and `kind`, or move the file elsewhere.
+"a: *nowhere\n"
+1:4: InvalidManifest This is not YAML: reference to unknown value. Mend the file there, or a little before. (breaks the file)
+"\ta: 1\n"
+
+"a: \"\\q\"\n"
+1:4: InvalidManifest This is not YAML: while parsing a quoted scalar, found unknown escape character. Mend the file there, or a little before. (breaks the file)
+"just words\n"
+1:1: InvalidManifest This is no object of Kubernetes; it is left out. Give it `apiVersion` and `kind`, or move the file elsewhere.
+"metadata: {name: a}\n"
+"#);
 }
 
 #[test]
@@ -217,9 +204,9 @@ spec:
             port: {number: http}
 ";
     insta::assert_snapshot!(yaml(text), @r#"
-        6:24: `metadata.annotations.sky.uk/strip-path` is not as Ingress has it: invalid type: boolean `true`, expected a string. (breaks the file)
-        19:28: `spec.rules[0].http.paths[0].backend.service.port.number` is not as Ingress has it: invalid type: string "http", expected i32. (breaks the file)
-        "#);
+6:24: InvalidManifest `metadata.annotations.sky.uk/strip-path` is not as Ingress has it: invalid type: boolean `true`, expected a string. See `kubectl explain ingress.metadata.annotations`. (breaks the file)
+19:28: InvalidManifest `spec.rules[0].http.paths[0].backend.service.port.number` is not as Ingress has it: invalid type: string "http", expected i32. See `kubectl explain ingress.spec.rules.http.paths.backend.service.port.number`. (breaks the file)
+"#);
 }
 
 #[test]
@@ -235,11 +222,11 @@ kind: IngressClass
 apiVersion: discovery.k8s.io/v1beta1
 kind: EndpointSlice
 ";
-    insta::assert_snapshot!(yaml(text), @r"
-        1:13: extensions/v1beta1 is no version of Ingress that Kubernetes still serves; it is left out.
-        5:13: networking.k8s.io/v1beta1 is no version of IngressClass that Kubernetes still serves; it is left out.
-        8:13: discovery.k8s.io/v1beta1 is no version of EndpointSlice that Kubernetes still serves; it is left out.
-        ");
+    insta::assert_snapshot!(yaml(text), @"
+1:13: InvalidManifest extensions/v1beta1 is no version of Ingress that Kubernetes still serves; it is left out. Use `networking.k8s.io/v1`, or `discovery.k8s.io/v1` for an EndpointSlice.
+5:13: InvalidManifest networking.k8s.io/v1beta1 is no version of IngressClass that Kubernetes still serves; it is left out. Use `networking.k8s.io/v1`, or `discovery.k8s.io/v1` for an EndpointSlice.
+8:13: InvalidManifest discovery.k8s.io/v1beta1 is no version of EndpointSlice that Kubernetes still serves; it is left out. Use `networking.k8s.io/v1`, or `discovery.k8s.io/v1` for an EndpointSlice.
+");
 }
 
 #[test]
@@ -283,4 +270,132 @@ spec:
     let annotations = ingress.metadata.annotations.as_ref().unwrap();
     assert_eq!(annotations["sky.uk/allow"], "10.0.0.0/8");
     assert_eq!(annotations["a"], "b");
+}
+
+#[test]
+fn files_of_other_tools_are_no_fault() {
+    for (text, syntax) in [
+        ("resources: [manifests.yaml]\n", Syntax::Yaml),
+        ("apiVersion: v2\nname: chart\nversion: 1.0.0\n", Syntax::Yaml),
+        ("apiVersion: v1\nname: chart\nversion: 1.0.0\n", Syntax::Yaml),
+        ("kind: DaemonSet\nimage: nginx\n", Syntax::Yaml),
+        ("image: {tag: 1}\nmetadata: {labels: {}}\n", Syntax::Yaml),
+        ("- {op: replace, path: /spec/rules/0/host, value: a}\n", Syntax::Yaml),
+        ("spec: {rules: []}\n", Syntax::Yaml),
+        ("{\"name\": \"package\", \"version\": \"1.0.0\"}", Syntax::Json),
+        ("[1, 2]", Syntax::Json),
+        ("\"text\"", Syntax::Json),
+    ] {
+        assert_eq!(said(text, syntax), "", "{text}");
+    }
+}
+
+#[test]
+fn an_object_of_ours_that_does_not_say_what_it_is_stays_a_fault() {
+    for text in [
+        "kind: Ingress\nmetadata: {name: a}\n",
+        "kind: List\n",
+        "apiVersion: networking.k8s.io/v1\nKind: Ingress\nmetadata: {name: a}\n",
+        "apiVersion: v1\nmetadata: {name: a}\nspec: {ports: []}\n",
+        "apiVersi",
+    ] {
+        assert!(yaml(text).contains("This is no object of Kubernetes"), "{text}: {}", yaml(text));
+    }
+}
+
+#[test]
+fn a_fault_in_a_later_json_object_is_located() {
+    let service = r#"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}"#;
+    let text = format!("{service}{service}\n\n  {{\"kind\": }}\n{service}");
+    insta::assert_snapshot!(said(&text, Syntax::Json), @"
+Service default/a []
+Service default/a []
+3:12: InvalidManifest This is not JSON: expected value. Mend the file there, or a little before. (breaks the file)
+");
+    let mistyped = format!("{service} {}", service.replace("\"a\"", "7"));
+    insta::assert_snapshot!(said(&mistyped, Syntax::Json), @"
+Service default/a []
+1:129: InvalidManifest `metadata.name` is not as Service has it: invalid type: integer `7`, expected a string. See `kubectl explain service.metadata.name`. (breaks the file)
+");
+}
+
+#[test]
+fn of_doubled_keys_the_last_counts() {
+    let text = "\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: a, name: b}
+spec:
+  rules:
+  - host: a.example.com
+    host: b.example.com
+";
+    insta::assert_snapshot!(yaml(text), @r#"
+Ingress default/b []
+3:27: DuplicateKey The key "name" stands here more than once; the last one counts, as for kubectl. Remove the others.
+7:11: DuplicateKey The key "host" stands here more than once; the last one counts, as for kubectl. Remove the others.
+"#);
+    let json = r#"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "name": "b"}}"#;
+    insta::assert_snapshot!(said(json, Syntax::Json), @r#"
+Service default/b []
+1:75: DuplicateKey The key "name" stands here more than once; the last one counts, as for kubectl. Remove the others.
+"#);
+}
+
+#[test]
+fn fields_that_there_are_not_are_told_of() {
+    let text = "\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: a, annotation: {}}
+spec:
+  rules:
+  - hosts: [a.example.com]
+    http: {paths: [{path: /, backend: {serviceName: a, servicePort: 80}}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {port: []}
+";
+    insta::assert_snapshot!(yaml(text), @"
+Ingress default/a []
+  unknown: metadata annotation
+  unknown: spec.rules[0] hosts
+  unknown: spec.rules[0].http.paths[0].backend serviceName
+  unknown: spec.rules[0].http.paths[0].backend servicePort
+Service default/a []
+  unknown: spec port
+");
+}
+
+#[test]
+fn base64_may_be_wrapped() {
+    let text = "\
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {name: a}
+data:
+  tls.crt: |
+    YWJj
+    ZGVm
+  tls.key: \"YWJj\\r\\nZGVm\\n\"
+---
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {name: b}
+data: {tls.crt: 'YW Jj'}
+";
+    insta::assert_snapshot!(yaml(text), @"
+Secret default/a []
+15:17: InvalidManifest `data.tls.crt` is not as Secret has it: Invalid symbol 32, offset 2. See `kubectl explain secret.data`. (breaks the file)
+");
+    let document = parse(split(text, Syntax::Yaml)[0].text, Syntax::Yaml);
+    let Object::Secret(secret) = &document.objects[0].object else { panic!() };
+    let data = secret.data.as_ref().unwrap();
+    assert_eq!((&*data["tls.crt"].0, &*data["tls.key"].0), (&b"abcdef"[..], &b"abcdef"[..]));
+    let refused = parse(split(text, Syntax::Yaml)[1].text, Syntax::Yaml);
+    assert_eq!(refused.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>(), ["Secret default/b"]);
 }

@@ -1,4 +1,5 @@
 use std::fmt::Write;
+use std::fs;
 
 use super::*;
 
@@ -85,12 +86,12 @@ fn a_file_that_breaks_keeps_its_last_good_version() {
     directory.look();
     directory.write("a.yaml", ingress("a", "2") + "kind: [\n");
     directory.write("c.yaml", ingress("c", "2"));
-    insta::assert_snapshot!(directory.summary(), @r"
-        default/a: 1
-        default/b: 1
-        default/c: 2
-        Manifest a.yaml InvalidManifest at 6:7: Line 6, column 7: This is not YAML: unclosed bracket '['; the file's last good version is used. Mend the file; `kubectl apply --dry-run=client` finds the same fault.
-        ");
+    insta::assert_snapshot!(directory.summary(), @"
+default/a: 1
+default/b: 1
+default/c: 2
+Manifest a.yaml InvalidManifest at 6:7: Line 6, column 7: This is not YAML: unclosed bracket '['; the file's last good version is used. Mend the file there, or a little before.
+");
     directory.write("a.yaml", b"kind: Ingress\n# \xff");
     insta::assert_snapshot!(directory.summary(), @r"
         default/a: 1
@@ -106,10 +107,10 @@ fn a_file_that_breaks_keeps_its_last_good_version() {
 fn a_file_that_was_never_good_is_used_as_far_as_it_goes() {
     let mut directory = Directory::new();
     directory.write("a.yaml", ingress("a", "1") + "kind: [\n");
-    insta::assert_snapshot!(directory.summary(), @r"
-        default/a: 1
-        Manifest a.yaml InvalidManifest at 6:7: Line 6, column 7: This is not YAML: unclosed bracket '['; the rest of the file is used. Mend the file; `kubectl apply --dry-run=client` finds the same fault.
-        ");
+    insta::assert_snapshot!(directory.summary(), @"
+default/a: 1
+Manifest a.yaml InvalidManifest at 6:7: Line 6, column 7: This is not YAML: unclosed bracket '['; the file's other objects are used. Mend the file there, or a little before.
+");
     directory.write("a.yaml", ingress("a", "2") + "kind: [\n");
     assert!(directory.summary().starts_with("default/a: 2\n"));
 }
@@ -178,10 +179,10 @@ fn a_root_that_vanishes_takes_nothing_with_it() {
     let elsewhere = tempfile::tempdir().unwrap();
     let moved = elsewhere.path().join("moved");
     fs::rename(directory.root.path(), &moved).unwrap();
-    insta::assert_snapshot!(directory.summary(), @r"
-        default/a: 1
-        Manifest . InvalidManifest at 1:1: It cannot be read: No such file or directory (os error 2); what was read of it before is used. Make it readable for the user that this program runs as.
-        ");
+    insta::assert_snapshot!(directory.summary(), @"
+default/a: 1
+Manifest . InvalidManifest at 1:1: It cannot be read: No such file or directory (os error 2); what was read of it before is used. Put a file there that the user whom this program runs as may read.
+");
     fs::rename(&moved, directory.root.path()).unwrap();
     assert_eq!(directory.summary(), "default/a: 1\n");
 }

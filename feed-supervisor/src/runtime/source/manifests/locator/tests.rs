@@ -1,4 +1,8 @@
+use std::fs;
+
 use feed_reconcile::diagnostic::Code;
+use feed_reconcile::options::Options;
+use feed_reconcile::reconcile;
 
 use super::*;
 
@@ -92,4 +96,28 @@ fn a_diagnostic_on_an_object_is_found_by_its_field() {
     };
     let location = loaded.locator().diagnostic(&diagnostic).unwrap();
     assert_eq!(location.position, Position { line: 9, column: 31 });
+}
+
+#[test]
+fn each_document_is_read_once_however_much_is_found_in_it() {
+    let paths: String = (0..3_000)
+        .map(|number| format!("      - {{path: /{number}, pathType: Prefix, backend: {{service: {{name: none{number}}}}}}}\n"))
+        .collect();
+    let file: String = (0..3)
+        .map(|number| {
+            format!(
+                "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: i{number}}}\nspec:\n  rules:\n  - http:\n      paths:\n{paths}"
+            )
+        })
+        .collect();
+    let (_root, loaded) = loaded(&[("a.yaml", &file), ("b.yaml", TWO)]);
+    let diagnostics = reconcile(&loaded.snapshot, &Options::default()).diagnostics;
+    assert!(diagnostics.len() > 9_000, "{}", diagnostics.len());
+    let mut locator = loaded.locator();
+    for diagnostic in &diagnostics {
+        let location = locator.diagnostic(diagnostic).unwrap();
+        locator.field(&diagnostic.object, &Field::default()).unwrap();
+        assert!(location.position.line > 1);
+    }
+    assert_eq!(locator.documents_read, 4, "the three Ingresses, and the one of the other file");
 }
