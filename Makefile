@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-unit test-end-to-end test-node lint doc demo bench clean
+.PHONY: help setup build test test-unit test-end-to-end test-node lint doc demo bench soak clean
 
 # Where Cargo puts what it builds.
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -44,6 +44,12 @@ lint: ## Check the format, clippy's opinion and the documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items
+
+soak: setup ## Half an hour of everyday life under load: no failed request, every change served, memory flat
+	tests/nginx/fetch
+	tests/control-plane/build
+	cargo build --release --package feed-supervisor --bin feed-ingress
+	FEED_SOAK_MINUTES=$(or $(FEED_SOAK_MINUTES),30) FEED_INGRESS_BINARY=$(target)/release/feed-ingress cargo test --package feed-tests --test soak -- --nocapture
 
 bench: ## Measure: a full computation, a single change, and the time to confirmed serving beside bare nginx's
 	@tests/setup test

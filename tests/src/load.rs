@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::client::{Connection, Request};
 
@@ -31,10 +33,20 @@ pub struct LoadReport {
 impl Load {
     /// Starts `connections` clients.
     pub fn start(to: SocketAddr, request: &Request, connections: usize) -> Self {
+        Self::start_thinking(to, request, connections, Duration::ZERO)
+    }
+
+    /// Starts `connections` clients that wait so long after each answer.
+    pub fn start_thinking(to: SocketAddr, request: &Request, connections: usize, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
-        for _ in 0..connections {
-            clients.spawn(client(to, request.clone(), Arc::clone(&stop)));
+        for number in 0..connections {
+            let (request, stop) = (request.clone(), Arc::clone(&stop));
+            let turn = pause.mul_f64(number as f64 / connections as f64);
+            clients.spawn(async move {
+                sleep(turn).await;
+                client(to, request, stop, pause).await
+            });
         }
         Self { stop, clients }
     }
@@ -54,7 +66,7 @@ impl Load {
     }
 }
 
-async fn client(to: SocketAddr, request: Request, stop: Arc<AtomicBool>) -> LoadReport {
+async fn client(to: SocketAddr, request: Request, stop: Arc<AtomicBool>, pause: Duration) -> LoadReport {
     let mut report = LoadReport::default();
     let mut open: Option<Connection> = None;
     while !stop.load(Ordering::Relaxed) {
@@ -74,11 +86,14 @@ async fn client(to: SocketAddr, request: Request, stop: Arc<AtomicBool>) -> Load
                 } else {
                     open = Some(connection);
                 }
+                if !pause.is_zero() {
+                    sleep(pause).await;
+                }
             }
             Err(error) => {
                 report.failures.push(error.to_string());
                 // A server that is gone must not be asked in a tight loop.
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                sleep(Duration::from_millis(10)).await;
             }
         }
     }
