@@ -12,6 +12,7 @@ use feed_supervisor::runtime::flags::{
 
 use crate::config::{Config, PlanOutput};
 use crate::keeper::Policy;
+use crate::metrics;
 
 mod aws;
 
@@ -181,7 +182,7 @@ impl RunArgs {
         let Self { zones, frontends, aws, cluster, adoption, lease, process, reports } = self;
         let (zones, max_deletion_percent) = zones.resolve()?;
         let (source, resync_period) = cluster.resolve()?;
-        let (push, spans) = reports.resolve()?;
+        let (push, spans) = reports.resolve(metrics::OWN_LABELS)?;
         Ok(Config {
             zones,
             frontends: frontends.resolve()?,

@@ -30,6 +30,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
+/// Labels that only these metrics have, and so what is pushed may not be given.
+pub const OWN_LABELS: &[&str] = &["zone"];
+
 /// In seconds: from one quick call to a pass over very many records.
 const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
 

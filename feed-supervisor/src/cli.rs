@@ -30,6 +30,7 @@ use self::supervisor::SupervisorArgs;
 use self::tls::TlsArgs;
 use self::traffic::{RequestBucketArgs, RequestMetricsArgs};
 use crate::config::{BootstrapConfig, CheckConfig, CheckOutput, Config, Frontend, RenderConfig};
+use crate::metrics;
 use crate::runtime::VERSION;
 use crate::runtime::flags::{self, AdoptionArgs, ClusterArgs, LeaseArgs, ProcessArgs, ReportArgs, Stop};
 
@@ -306,7 +307,7 @@ impl RunArgs {
             Err(error) if frontend.writes_status() => return Err(error.into()),
             lease => lease.ok(),
         };
-        let (push, spans) = reports.resolve()?;
+        let (push, spans) = reports.resolve(metrics::OWN_LABELS)?;
         let needs_resolver = backends.allow_external_name;
         let drain_delay = frontend.joining().map_or(frontend.notice(), |joining| joining.drain_delay);
         Ok(Config {

@@ -35,6 +35,9 @@
 
 mod certificates;
 
+/// Labels that only these metrics have, and so what is pushed may not be given.
+pub const OWN_LABELS: &[&str] = &["direction", "endpoint", "host", "name", "namespace", "path", "secret"];
+
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! `elb`, `nlb` and `alb`.
 
+mod credentials;
 mod denied;
 mod discovery;
 mod emulators;
@@ -8,6 +9,7 @@ mod foreign;
 mod identity;
 mod killed;
 mod life;
+mod proxy;
 mod shutdown;
 mod status;
 mod tags;

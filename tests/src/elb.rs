@@ -40,6 +40,8 @@ pub struct ElbCall {
     pub goes_on: bool,
     /// The region for which it was signed.
     pub region: String,
+    /// The id of the access key with which it was signed.
+    pub key: String,
     /// The status of the answer.
     pub status: u16,
     /// When it came.
@@ -73,6 +75,11 @@ impl Elb {
     /// For `AWS_ENDPOINT_URL`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Makes a classic load balancer.
@@ -188,6 +195,11 @@ impl Elb {
     pub fn fail_for(&self, operation: &'static str, subject: &str, fault: ElbFault) {
         let subject = Some(subject.to_owned());
         self.with(|state| state.faults.push(FaultOf { operation, subject, fault, times: None }));
+    }
+
+    /// Does not take that access key any more.
+    pub fn refuse_key(&self, id: &str) {
+        self.with(|state| state.refused_keys.insert(id.to_owned()));
     }
 
     /// Nothing goes wrong any more.

@@ -186,3 +186,15 @@ fn the_readme_has_every_flag_with_its_default() {
         .collect();
     assert_eq!(listed.iter().map(|row| row.trim()).collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn the_labels_of_every_metric_are_taken() {
+    let readme = include_str!("../../../README.md");
+    let table = readme.lines().skip_while(|line| !line.starts_with("| metric of feed-dns"));
+    let names = table.filter_map(|line| line.strip_prefix("| `")?.split_once('`')?.0.split_once('{'));
+    let labels: std::collections::BTreeSet<&str> =
+        names.flat_map(|(_, labels)| labels.trim_end_matches('}').split(',')).collect();
+    let is_own = |label: &&str| feed_supervisor::runtime::push::may_be_label(label);
+    let own: Vec<_> = labels.into_iter().filter(is_own).collect();
+    assert_eq!(own, crate::metrics::OWN_LABELS);
+}

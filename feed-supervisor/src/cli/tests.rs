@@ -133,6 +133,7 @@ const DEPENDENT_FLAGS: &[(&str, &str, &str, &str)] = &[
     ),
     ("--pushgateway=http://push.test", "pushgateway-interval", "90", "interval: 90s"),
     ("--pushgateway=http://push.test", "pushgateway-label", "a=b", r#"labels: {"a": "b"}"#),
+    ("--pushgateway=http://push.test", "pushgateway-label", "zone=a", r#"labels: {"zone": "a"}"#),
 ];
 
 /// The same for the flags of `static` alone.

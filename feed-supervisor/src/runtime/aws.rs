@@ -1,28 +1,33 @@
 //! Clients of AWS's APIs: what all of them share.
 //!
 //! Credentials and endpoints come from where the SDK always takes them: environment, profile, web identity, the
-//! container's or the instance's role, `AWS_ENDPOINT_URL`.
+//! container's or the instance's role, `AWS_ENDPOINT_URL`. Proxies are those of the environment: `HTTPS_PROXY`,
+//! `HTTP_PROXY`, `NO_PROXY`, also in lower case.
 
 use std::error::Error;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use governor::{DefaultDirectRateLimiter, Quota};
 
+use credentials::RenewableCredentials;
+
 pub mod balancers;
 pub mod calls;
+mod credentials;
+mod http;
 mod limit;
 pub mod metadata;
+pub mod renew;
 mod whole;
 
 /// How long a connection may take to be made.
@@ -45,18 +50,24 @@ pub async fn config(region: String, patience: Patience) -> SdkConfig {
         .connect_timeout(CONNECT_TIMEOUT.min(attempt_timeout))
         .operation_attempt_timeout(attempt_timeout)
         .build();
+    let region = Region::new(region);
+    let http_client = http_client();
     aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(region))
+        .region(region.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(retries.saturating_add(1)))
         .timeout_config(timeouts)
-        .http_client(http_client())
+        // The provider keeps credentials itself, as it has to forget those that AWS refuses.
+        .identity_cache(IdentityCache::no_cache())
+        .credentials_provider(RenewableCredentials::new(region, http_client.clone()))
+        .http_client(http_client)
         .load()
         .await
 }
 
-/// An HTTP client of its own, for [`config`] or to be limited.
+/// An HTTP client of its own, for [`config`] or to be limited. It goes by the proxies of the environment, and tells which
+/// credentials AWS refuses.
 fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    renew::watched(http::by_proxy())
 }
 
 /// An HTTP client that sends no more than so many requests a second, evenly, retries included.

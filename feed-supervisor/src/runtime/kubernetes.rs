@@ -64,7 +64,22 @@ pub async fn config(kubeconfig: Option<&Path>) -> Result<Config, ClientError> {
 
 async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
     let kubeconfig = Kubeconfig::read_from(path)?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+    let has_proxy = names_a_proxy(&kubeconfig);
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    if !has_proxy {
+        // `HTTPS_PROXY` is for AWS; the API server is reached as the file says.
+        config.proxy_url = None;
+    }
+    Ok(config)
+}
+
+/// Whether the cluster of the current context is behind a proxy.
+fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
+    let current = kubeconfig.current_context.as_deref();
+    let context = kubeconfig.contexts.iter().find(|it| Some(it.name.as_str()) == current);
+    let cluster = context.and_then(|it| it.context.as_ref()).map(|it| it.cluster.as_str());
+    let cluster = kubeconfig.clusters.iter().find(|it| Some(it.name.as_str()) == cluster);
+    cluster.and_then(|it| it.cluster.as_ref()).is_some_and(|it| it.proxy_url.is_some())
 }
 
 fn in_one_line(error: &KubeconfigError) -> String {

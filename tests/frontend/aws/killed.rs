@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::{ELB, KINDS, Kind, NLB, OURS, route, wait_targets};
 
 /// Of an API server that does not answer.
-const KUBECONFIG: &str = "
+pub(super) const KUBECONFIG: &str = "
 apiVersion: v1
 kind: Config
 current-context: nowhere

@@ -115,6 +115,14 @@ pub(super) fn answer(state: &mut State, form: &Form) -> Result<String, Refusal> 
             state.deregister(&subject, &form.ids()).ok_or_else(|| missing(form))?;
             String::new()
         }
+        ("AssumeRoleWithWebIdentity", _) => {
+            state.given_keys += 1;
+            format!(
+                "<Credentials><AccessKeyId>GIVEN{}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>\
+                 <SessionToken>token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>",
+                state.given_keys
+            )
+        }
         (other, _) => return Err(("InvalidAction", format!("{other} is not known here"))),
     };
     let name = form.operation();

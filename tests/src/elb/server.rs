@@ -25,7 +25,8 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         let form = Form::parse(std::str::from_utf8(&body.bytes).unwrap());
         // Credential=KEY/DATE/REGION/SERVICE/aws4_request
         let region = head.header("authorization").and_then(|it| it.split('/').nth(2)).unwrap_or_default();
-        let (late, status, text) = state.lock().unwrap().answer(&form, region);
+        let key = head.header("authorization").and_then(|it| it.split(['=', '/']).nth(1)).unwrap_or_default();
+        let (late, status, text) = state.lock().unwrap().answer(&form, region, key);
         tokio::time::sleep(late).await;
         let length = text.len();
         let text = format!(
@@ -39,10 +40,11 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
 
 impl State {
     /// The answer: how late it comes, its status and its body.
-    fn answer(&mut self, form: &Form, region: &str) -> (Duration, u16, String) {
+    fn answer(&mut self, form: &Form, region: &str, key: &str) -> (Duration, u16, String) {
         let subjects: Vec<String> = form.names().into_iter().chain(form.subject()).collect();
         let fault = self.fault(form.operation(), &subjects);
         let (status, text) = match fault {
+            _ if self.refused_keys.contains(key) => (403, error("ExpiredToken", "The token has expired")),
             Some(ElbFault::Error(status, code)) => (status, error(code, "as the test asked for")),
             Some(ElbFault::Late(_)) | None => match answer(self, form) {
                 Ok(text) => (200, text),
@@ -56,6 +58,7 @@ impl State {
             names: form.names().len(),
             goes_on: form.goes_on(),
             region: region.to_owned(),
+            key: key.to_owned(),
             status,
             at: Instant::now(),
         });

@@ -15,6 +15,10 @@ pub(super) struct State {
     pub(super) wordless: bool,
     pub(super) calls: VecDeque<ElbCall>,
     pub(super) faults: Vec<FaultOf>,
+    /// Access keys that are not taken.
+    pub(super) refused_keys: BTreeSet<String>,
+    /// Credentials that were given for a web identity.
+    pub(super) given_keys: usize,
 }
 
 /// What goes wrong with requests for an operation.

@@ -14,6 +14,7 @@ use crate::certificates::overview::Entry;
 use crate::metrics::{IngressMetrics, register_old_workers};
 use crate::runtime::health::Health;
 use crate::runtime::metrics::{Format, Metrics};
+use crate::runtime::push::may_be_label;
 use crate::runtime::source::freshness::Freshness;
 use crate::traffic::Traffic;
 
@@ -121,4 +122,16 @@ async fn status() {
     let listed: BTreeSet<_> =
         listed.flat_map(|row| row[0].split(", ").map(str::to_owned).collect::<Vec<_>>()).collect();
     assert_eq!(listed, fields);
+}
+
+#[test]
+fn the_labels_of_every_metric_are_taken() {
+    let table = README.lines().skip_while(|line| !line.starts_with("| metric ")).skip(2);
+    let names = table.take_while(|line| *line != "## feed-dns");
+    let names = names.filter_map(|line| line.strip_prefix("| `")?.split_once('`')?.0.split_once('{'));
+    let labels: BTreeSet<&str> =
+        names.flat_map(|(_, labels)| labels.trim_end_matches('}').split(',')).collect();
+    let is_own = |label: &&str| may_be_label(label);
+    let own: Vec<_> = labels.into_iter().filter(is_own).collect();
+    assert_eq!(own, crate::metrics::OWN_LABELS);
 }

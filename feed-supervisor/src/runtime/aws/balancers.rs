@@ -10,6 +10,7 @@ use feed_reconcile::desired::Scheme;
 
 use super::CallError;
 use super::calls::AwsCalls;
+use super::renew::AgainWithOthers;
 use super::whole::WholeAnswers;
 use each::EachForItself;
 
@@ -114,6 +115,8 @@ impl Balancers {
     pub fn new(config: &SdkConfig, calls: &AwsCalls) -> Self {
         let classic = classic::config::Builder::from(config).interceptor(calls.clone());
         let v2 = v2::config::Builder::from(config).interceptor(calls.clone());
+        let classic = classic.retry_classifier(AgainWithOthers);
+        let v2 = v2.retry_classifier(AgainWithOthers);
         Self {
             classic: classic::Client::from_conf(classic.interceptor(WholeAnswers).build()),
             v2: v2::Client::from_conf(v2.interceptor(WholeAnswers).build()),

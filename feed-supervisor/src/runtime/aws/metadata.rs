@@ -6,7 +6,7 @@ use aws_config::imds::Client;
 use aws_config::imds::client::error::ImdsError;
 use aws_config::provider_config::ProviderConfig;
 
-use super::{chain, http_client};
+use super::{chain, http};
 
 /// How long a connection to the service may take to be made. Where there is none, nothing answers at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl MetadataService {
     /// A client that has asked nothing yet.
     pub fn new() -> Self {
         let client = Client::builder()
-            .configure(&ProviderConfig::default().with_http_client(http_client()))
+            .configure(&ProviderConfig::default().with_http_client(http::direct()))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(ATTEMPT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)

@@ -19,6 +19,12 @@ pub enum FlagError {
         /// The label's name.
         name: String,
     },
+    /// A label that metrics have already.
+    #[error("--pushgateway-label gives `{name}`, which is a label of this program's own metrics")]
+    TakenLabel {
+        /// The label's name.
+        name: String,
+    },
     /// The name is none of a Lease.
     #[error("--lease-name is required, since `{name}` cannot be the name of a Lease")]
     LeaseName {

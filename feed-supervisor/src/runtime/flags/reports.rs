@@ -27,11 +27,17 @@ pub struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Where metrics are pushed, and where spans are sent, if they are.
-    pub fn resolve(self) -> Result<(Option<PushConfig>, Option<SpansConfig>), FlagError> {
+    /// Where metrics are pushed, and where spans are sent, if they are. The program's own metrics have these labels.
+    pub fn resolve(
+        self,
+        own_labels: &[&str],
+    ) -> Result<(Option<PushConfig>, Option<SpansConfig>), FlagError> {
         let Self { pushgateway, pushgateway_interval, pushgateway_label, otlp_endpoint } = self;
         let mut labels = BTreeMap::new();
         for (name, value) in pushgateway_label {
+            if own_labels.contains(&name.as_str()) {
+                return Err(FlagError::TakenLabel { name });
+            }
             if labels.insert(name.clone(), value).is_some() {
                 return Err(FlagError::RepeatedLabel { name });
             }

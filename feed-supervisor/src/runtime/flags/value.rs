@@ -93,8 +93,8 @@ pub fn push_label(text: &str) -> Result<(String, String), &'static str> {
     let label = text.split_once('=').filter(|(name, _)| push::may_be_label(name));
     let label = label.map(|(name, value)| (name.to_owned(), value.to_owned()));
     label.ok_or(
-        "must be a label and its value, NAME=VALUE, with a name of letters, digits and `_` that no metric has for a label \
-         of its own",
+        "must be a label and its value, NAME=VALUE, with a name of letters, digits and `_` that no metric of this program \
+         has for a label of its own",
     )
 }
 
