@@ -68,15 +68,16 @@ async fn each_error_of_an_ingress_is_one_event() {
         let mut first = replica(&nginx, &namespace, command, &kubeconfig).ready().await;
         eventually("the first replica may write", async || holder(control_plane, class)).await;
         let mut second = replica(&nginx, &namespace, command, &kubeconfig).ready().await;
-        let absent = |path: &str| format!("There is no Service {class}/{path}, so the route is not served.");
+        // The text is the diagnostic's.
+        let status = first.status().await;
+        let message = status["diagnostics"].as_array().unwrap().iter().find_map(|it| {
+            let message = it["message"].as_str().unwrap();
+            message.contains(&format!("{class}/absent")).then(|| message.to_owned())
+        });
+        let absent = message.unwrap();
         let expected = [
-            ("one".to_owned(), "ServiceNotFound".to_owned(), 1, absent("absent")),
-            (
-                "two".to_owned(),
-                "ServiceNotFound".to_owned(),
-                1,
-                format!("{} (1 more like this.)", absent("absent")),
-            ),
+            ("one".to_owned(), "ServiceNotFound".to_owned(), 1, absent.clone()),
+            ("two".to_owned(), "ServiceNotFound".to_owned(), 1, format!("{absent} (1 more like this.)")),
         ];
         eventually("the Events are there", async || match events(&namespace) {
             found if found == expected => Ok(()),
@@ -97,7 +98,7 @@ async fn each_error_of_an_ingress_is_one_event() {
             }
         })
         .await;
-        let late = ("late".to_owned(), "ServiceNotFound".to_owned(), 1, absent("absent"));
+        let late = ("late".to_owned(), "ServiceNotFound".to_owned(), 1, absent.clone());
         eventually("the new Event is there", async || match events(&namespace) {
             found if found.contains(&late) => Ok(()),
             found => Err(format!("{found:?}\n{}", second.log())),

@@ -1,12 +1,13 @@
 //! nginx in the neighbouring container: feed-ingress shares with it a directory and the process ids, nothing else.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use feed_tests::{
     Feed, FeedBuilder, Load, NginxBinary, Process, Request, TestCertificate, TlsClient, eventually,
-    is_running,
+    ingress_binary, is_running, parent_of, processes_in, title_of,
 };
 use nix::sys::signal::Signal;
 
@@ -178,18 +179,68 @@ async fn the_neighbour_is_told_when_it_may_end() {
     assert!(!drained.exists(), "it was about another life");
 }
 
-/// What nginx's container runs, for this pod.
-fn container(pod: &Pod) -> Command {
+/// The script of a container, by its first words, for this workdir.
+fn script(begin: &str, workdir: &Path) -> String {
     let manifest = include_str!("../../manifests/sidecar.yaml");
-    let begin = manifest.find("              nginx -e stderr").unwrap();
+    let begin = manifest.find(&format!("              {begin}")).unwrap();
     let lines = manifest[begin..].lines().take_while(|line| line.starts_with("              "));
     let script = lines.map(str::trim).collect::<Vec<_>>().join("\n");
-    let script = script.replace("/var/run/feed-ingress", pod.feed.workdir().to_str().unwrap());
+    script.replace("/var/run/feed-ingress", workdir.to_str().unwrap())
+}
+
+/// What nginx's container runs, for this pod.
+fn container(pod: &Pod) -> Command {
+    let script = script("nginx -e stderr", &pod.feed.workdir());
     let script = script.replace("nginx -e", &format!("{} -e", pod.nginx.path.display()));
     // A shell can trap nothing that is ignored when it starts, as SIGQUIT is in what runs in the background of another shell.
     let mut command = pod.feed.sandbox().command("env");
     command.args(["--default-signal=QUIT", "sh", "-c"]).arg(script);
     command
+}
+
+/// The other container goes on when feed-ingress is killed, and ends as feed-ingress does otherwise.
+#[tokio::test]
+async fn a_killed_feed_is_started_again_in_its_container() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let script = script("trap 'ending=yes", Path::new("unused")).replace("feed-ingress \"$@\"", "\"$@\"");
+    let builder =
+        Feed::builder(&nginx).through(&["env", "--default-signal=TERM", "sh", "-c", &script, "feed-ingress"]);
+    let mut pod = Pod::bootstrapped_with(&nginx, builder).await;
+    pod.start_nginx();
+    pod.feed.start();
+    pod.feed.wait_ready().await;
+    let shell = pod.feed.process();
+    let child = || {
+        let all = processes_in(pod.feed.sandbox().path());
+        all.into_iter().find(|process| {
+            parent_of(*process) == Some(shell) && title_of(*process).contains("--ingress-class")
+        })
+    };
+    let first = child().unwrap();
+    first.kill();
+    let second = eventually("it is started again", async || match child() {
+        Some(process) if process != first => Ok(process),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    pod.feed.wait_ready().await;
+    assert!(is_running(shell) && is_running(second));
+    pod.feed.write_manifest("routes.yaml", &routes(&pod.world, "b"));
+    pod.feed.wait_served_by("b", "a.test", "/").await;
+    pod.feed.signal(Signal::SIGTERM);
+    let status = pod.feed.wait_exit(Duration::from_secs(20)).await;
+    assert_eq!(status.code(), Some(0), "{}", pod.feed.log());
+    assert!(pod.feed.workdir().join("drained").exists());
+}
+
+/// A wrong flag is for Kubernetes to tell.
+#[tokio::test]
+async fn a_feed_that_ends_by_itself_ends_its_container() {
+    let script = script("trap 'ending=yes", Path::new("unused"))
+        .replace("feed-ingress \"$@\"", &format!("{} \"$@\"", ingress_binary().display()));
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", &script, "feed-ingress", "static", "--no-such-flag"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// What ends a container is the image's choice. Whatever it is, nothing is cut off.

@@ -29,12 +29,17 @@ const SIDECAR: Mode = Mode {
     component: "app.kubernetes.io/component=sidecar",
 };
 
+/// As administrators give it to a namespace: a pod is refused unless each of its containers says what it needs.
+const QUOTA: &str = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: quota, namespace: feed}, \
+                     spec: {hard: {requests.cpu: '2', requests.memory: 4Gi, limits.memory: 8Gi}}}";
+
 /// Installs it as the README says, with this for the deployment, and something to serve.
 pub(crate) async fn install(cluster: &Cluster, deployment: &str, workload: &str) {
     cluster.apply(include_str!("backend.yaml"));
     for file in ["rbac.yaml", "ingress-class.yaml", "service.yaml"] {
         cluster.apply_manifest(file);
     }
+    cluster.apply(QUOTA);
     cluster.apply(deployment);
     cluster.wait_rolled_out("shop", "deployment/echo");
     cluster.wait_rolled_out("feed", workload);
@@ -114,16 +119,49 @@ async fn a_long_request_outlives_a_sidecar_without_stop_signal() {
     load.stop(test).await.expect_no_failure();
 }
 
-/// nginx serves on. The Service counts the pod as not ready while one of its containers does not run, which is what the README
-/// says of a single replica: that is short, and touches new connections only.
+/// nginx serves on, and the Service does not notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_feed_ingress_costs_the_only_sidecar_seconds() {
-    let test = "install::a_killed_feed_ingress_costs_the_only_sidecar_seconds";
+async fn a_killed_feed_ingress_costs_the_only_sidecar_nothing() {
+    let test = "install::a_killed_feed_ingress_costs_the_only_sidecar_nothing";
     let Some(cluster) = on_a_node(test, None) else { return };
     let one = manifest("sidecar.yaml").replacen("replicas: 2", "replicas: 1", 1);
     install(&cluster, &one, SIDECAR.workload).await;
     let load = Load::start(cluster.node_port(), HOST).await;
     let kill = "for it in /proc/[0-9]*; do read -r name <$it/comm && [ \"$name\" = feed-ingress ] && kill -9 ${it#/proc/}; done";
+    let arguments =
+        ["--namespace=feed", "exec", SIDECAR.workload, "--container=nginx", "--", "sh", "-c", kill];
+    cluster.try_kubectl(&arguments, "").ok();
+    let logs = format!("--namespace=feed logs {} --container=feed-ingress", SIDECAR.workload);
+    eventually_within(PATIENCE, "feed-ingress takes nginx over again", async || {
+        match cluster.kubectl(&logs) {
+            log if log.contains("was killed (137)")
+                && log.matches("Taking over the running nginx").count() == 1 =>
+            {
+                Ok(())
+            }
+            log => Err(log),
+        }
+    })
+    .await;
+    load.goes_on(100).await;
+    load.stop(test).await.expect_no_failure();
+    let pods = cluster.json(&format!("--namespace=feed get pods --selector={}", SIDECAR.component));
+    let statuses = pods["items"][0]["status"]["containerStatuses"].as_array().unwrap();
+    assert!(statuses.iter().all(|status| status["restartCount"] == 0), "{statuses:?}");
+}
+
+/// The container itself is restarted. Kubernetes counts the pod as not ready meanwhile, which is what the README says of a single
+/// replica: that is short, and touches new connections only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_container_costs_the_only_sidecar_seconds() {
+    let test = "install::a_restarted_container_costs_the_only_sidecar_seconds";
+    let Some(cluster) = on_a_node(test, None) else { return };
+    let one = manifest("sidecar.yaml").replacen("replicas: 2", "replicas: 1", 1);
+    install(&cluster, &one, SIDECAR.workload).await;
+    let load = Load::start(cluster.node_port(), HOST).await;
+    // The shell that is the container's first process, told by what it traps.
+    let kill = "for it in /proc/[0-9]*; do case $(tr '\\0' ' ' <$it/cmdline) in \
+                *ending[=]yes*) kill -9 ${it#/proc/};; esac; done";
     let arguments =
         ["--namespace=feed", "exec", SIDECAR.workload, "--container=nginx", "--", "sh", "-c", kill];
     cluster.try_kubectl(&arguments, "").ok();
