@@ -58,7 +58,11 @@ pub(crate) fn on_a_node(test: &str, proxy_mode: Option<&str>) -> Option<Cluster>
     inside.env("FEED_TESTS_KUBECTL", folder.join("kubernetes/kubectl"));
     let outcome = inside.status();
     run(script("stop").arg(&directory));
-    assert!(outcome.unwrap().success(), "{test}");
+    let well = outcome.unwrap().success();
+    if !well {
+        keep_logs(test, &directory);
+    }
+    assert!(well, "{test}");
     None
 }
 
@@ -143,6 +147,16 @@ pub(crate) async fn wait_served(at: SocketAddr, host: &str) {
         }
     })
     .await;
+}
+
+/// Keeps what the components and the pods have logged, and says where.
+fn keep_logs(test: &str, cluster: &Path) {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node").join(test.replace("::", "."));
+    std::fs::remove_dir_all(&kept).ok();
+    std::fs::create_dir_all(&kept).unwrap();
+    run(Command::new("cp").arg("-r").arg(cluster.join("state/log")).arg(kept.join("components")));
+    run(Command::new("cp").arg("-r").arg(cluster.join("upper/var/log/pods")).arg(kept.join("pods")));
+    say(&format!("the logs are in {}", kept.display()));
 }
 
 /// Prints a line, also where the runner swallows what tests print.
