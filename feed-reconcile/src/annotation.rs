@@ -120,6 +120,20 @@ impl Annotations {
     }
 }
 
+impl Annotations {
+    /// Of an Ingress that is not served: which paths it has, and nothing that nginx would have to do with them.
+    pub(crate) fn closed(self, defaults: &RouteDefaults) -> Self {
+        let route = RouteSettings {
+            allow: defaults.allow.clone(),
+            backend_timeout_seconds: defaults.backend_timeout_seconds,
+            proxy_buffer_size_in_kb: defaults.proxy_buffer_size_in_kb,
+            proxy_buffer_blocks: defaults.proxy_buffer_blocks,
+        };
+        let rejection = self.rejection.or(Some(Backend::Unavailable));
+        Self { rejection, strip_path: false, route: Arc::new(route), ..self }
+    }
+}
+
 /// Which load balancer the Ingress is served from; what does not parse is reported.
 pub(crate) fn frontend_scheme(
     annotations: Option<&BTreeMap<String, String>>,

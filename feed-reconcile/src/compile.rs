@@ -76,8 +76,10 @@ pub(crate) fn compile(
     options: &Options,
 ) -> Compiled {
     let mut report = Report::new(ObjectKey::ingress(name));
+    let closed = snapshot.closed.contains(name);
     let annotations =
         Annotations::read(ingress.metadata.annotations.as_ref(), &options.defaults, &mut report);
+    let annotations = if closed { annotations.closed(&options.defaults) } else { annotations };
     let backends = Backends {
         namespace: &name.namespace,
         snapshot,
@@ -98,6 +100,10 @@ pub(crate) fn compile(
     };
     if let Some(spec) = &ingress.spec {
         compiler.spec(spec);
+        // What nginx refuses may be in its certificate, too.
+        if let Some(entries) = spec.tls.as_ref().filter(|_| !closed) {
+            compiler.tls(entries);
+        }
     } else {
         compiler.empty(Field::of(&["spec"]));
     }
@@ -136,9 +142,6 @@ impl Compiler<'_> {
                 self.hosts.entry(None).or_default();
             }
             self.default_backend(backend);
-        }
-        if let Some(entries) = &spec.tls {
-            self.tls(entries);
         }
     }
 

@@ -6,8 +6,9 @@
 //! does not, it is in the rest. So one in a thousand is found with some twenty configurations, and those that nginx takes
 //! serve more and more of the others' changes.
 //!
-//! An Ingress is held back by giving the computation another object in its stead: the version of it that nginx took last, or
-//! none. What it asks for counts again as soon as its author changes it.
+//! An Ingress is held back by giving the computation another object in its stead: the version of it that nginx took last. Where
+//! there is none, one that is at fault keeps its paths, which answer 503: else other Ingresses' routes would answer for them.
+//! Only if nginx refuses that too is it left out. What it asks for counts again as soon as its author changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +40,25 @@ struct Held {
     /// What counts instead.
     stand_in: Option<Arc<Ingress>>,
     guilt: Guilt,
+    /// What nginx thinks of its paths answering 503.
+    #[serde(default)]
+    closed: Closed,
+}
+
+/// What nginx thinks of an Ingress of which only the paths are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Closed {
+    #[default]
+    Unknown,
+    Taken,
+    Refused,
+}
+
+impl Closed {
+    /// Where nginx refuses the names of servers, it is because of a host, which is a closed Ingress's too.
+    fn after(text: &str) -> Self {
+        if text.contains("server_names_hash") { Self::Refused } else { Self::Unknown }
+    }
 }
 
 /// What is known of an Ingress that is held back.
@@ -81,10 +101,18 @@ impl Quarantine {
         admitted
     }
 
+    /// The Ingresses that are not among those admitted, but keep their paths, which answer 503.
+    pub fn closed(&self) -> impl Iterator<Item = &Arc<Ingress>> {
+        self.held.values().filter(|held| held.is_closed()).map(|held| &held.refused)
+    }
+
     /// nginx serves what was computed from these: more of those that are only suspected may be tried. Says whether there
     /// were any.
     pub fn taken(&mut self, ingresses: Store<Ingress>) -> bool {
         self.taken = Some(ingresses);
+        for held in self.held.values_mut().filter(|held| held.is_closed()) {
+            held.closed = Closed::Taken;
+        }
         let mut released = self.suspects(self.guilty);
         if self.guilty.is_some() && released.len() > 1 {
             released.truncate(released.len().div_ceil(2));
@@ -113,6 +141,13 @@ impl Quarantine {
         serves: bool,
         adopted: impl Fn(&ObjectName) -> bool,
     ) -> bool {
+        let suspects_closed = |name: &ObjectName, held: &Held| match named.is_empty() {
+            true => held.closed == Closed::Unknown,
+            false => named.contains(name),
+        };
+        if self.leave_closed_out(suspects_closed) {
+            return true;
+        }
         // Whoever is tried out without a version to fall back on is not served meanwhile.
         let may_search = self.taken.is_some() || !serves;
         let taken = self.taken.clone().unwrap_or_default();
@@ -143,16 +178,28 @@ impl Quarantine {
             let Some(refused) = ingresses.get(name) else { continue };
             let held = if let Some(held) = self.held.remove(name) {
                 // Its last version, which stood in, is refused as well by now: what it refers to has changed.
-                Held { stand_in: None, guilt: guilt.clone(), ..held }
+                Held { stand_in: None, guilt: guilt.clone(), closed: Closed::after(text), ..held }
             } else {
                 let stand_in = taken.get(name).filter(|taken| !asks_for_the_same(taken, refused));
                 let (refused, stand_in) = (Arc::clone(refused), stand_in.cloned());
-                Held { refused, stand_in, guilt: guilt.clone() }
+                Held { refused, stand_in, guilt: guilt.clone(), closed: Closed::after(text) }
             };
             self.held.insert(name.clone(), held);
             is_held_back = true;
         }
-        is_held_back
+        is_held_back || self.leave_closed_out(|_, _| true)
+    }
+
+    /// Leaves those of the closed ones out for which that holds. Says whether there were any.
+    fn leave_closed_out(&mut self, is_suspect: impl Fn(&ObjectName, &Held) -> bool) -> bool {
+        let mut any = false;
+        for (name, held) in &mut self.held {
+            if held.is_closed() && is_suspect(name, held) {
+                held.closed = Closed::Refused;
+                any = true;
+            }
+        }
+        any
     }
 
     /// Tries those again of which nginx named no line: what it complained of may have been something else, such as a
@@ -198,9 +245,15 @@ impl Held {
         matches!(self.guilt, Guilt::Proven { .. })
     }
 
+    /// Whether only its paths are kept.
+    fn is_closed(&self) -> bool {
+        self.is_proven() && self.stand_in.is_none() && self.closed != Closed::Refused
+    }
+
     fn diagnostic(&self, name: &ObjectName) -> Diagnostic {
         let served = match self.stand_in {
             Some(_) => "its last version that nginx took is served instead",
+            None if self.is_closed() => "it is not served and its paths answer 503",
             None => "it is not served",
         };
         let (code, message, help) = match &self.guilt {

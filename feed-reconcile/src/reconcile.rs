@@ -131,6 +131,7 @@ impl Reconciler {
         }
         let mut affected: BTreeSet<ObjectName> =
             older.ingresses.changed(&newer.ingresses).into_iter().collect();
+        affected.extend(older.closed.symmetric_difference(&newer.closed).cloned());
         for namespace in older.namespaces.changed(&newer.namespaces) {
             affected.extend(newer.ingresses.in_namespace(&namespace.name).cloned());
         }

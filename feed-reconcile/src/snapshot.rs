@@ -110,6 +110,8 @@ impl<K> Store<K> {
 pub struct ClusterSnapshot {
     /// All Ingresses; which of them are adopted is decided here.
     pub ingresses: Store<Ingress>,
+    /// The Ingresses that keep their paths and are not served: these answer 503.
+    pub closed: Arc<BTreeSet<ObjectName>>,
     /// All IngressClasses.
     pub ingress_classes: Store<IngressClass>,
     /// All Services.

@@ -66,7 +66,7 @@ pub enum ComputeError {
 pub struct Computed {
     /// The configuration, or why a user's own template cannot be rendered with this state.
     pub rendered: Result<Rendered, String>,
-    /// The Ingresses that it was computed from: those that nginx refuses are left out.
+    /// The Ingresses that are served: those that nginx refuses are not among them.
     pub admitted: Store<Ingress>,
     /// Everything that is wrong with the cluster's objects.
     pub diagnostics: Arc<Diagnostics>,
@@ -191,8 +191,8 @@ impl Engine {
         traffic: Option<&Traffic>,
     ) -> Computed {
         let _computing = info_span!("compute").entered();
-        let ingresses = self.quarantine.admit(&state.snapshot.ingresses);
-        let mut snapshot = ClusterSnapshot { ingresses, ..state.snapshot.clone() };
+        let admitted = self.quarantine.admit(&state.snapshot.ingresses);
+        let mut snapshot = self.with_closed(&admitted, &state.snapshot);
         let options = &self.recipe.options;
         self.look_again_at = self.examiner.examine(&mut snapshot, options, Timestamp::now());
         snapshot.default_certificate = default_pair.map(|pair| pair.certificate.pair.clone());
@@ -208,7 +208,7 @@ impl Engine {
         let rendered = info_span!("render").in_scope(|| self.renderer.update(&reconciled.state));
         Computed {
             rendered: rendered.map_err(|error| error.to_string()),
-            admitted: snapshot.ingresses,
+            admitted,
             diagnostics: Arc::new(diagnostics),
             handovers: self.reconciler.handovers().to_vec(),
             quarantined: self.quarantine.quarantined().count(),
@@ -221,6 +221,17 @@ impl Engine {
                 .collect(),
             changed_at: state.changed_at,
         }
+    }
+
+    /// The snapshot with those Ingresses, and those that only keep their paths.
+    fn with_closed(&self, admitted: &Store<Ingress>, snapshot: &ClusterSnapshot) -> ClusterSnapshot {
+        let mut ingresses = admitted.clone();
+        let mut closed = BTreeSet::new();
+        for ingress in self.quarantine.closed() {
+            closed.insert(ObjectName::of(&ingress.metadata));
+            ingresses.insert(Arc::clone(ingress));
+        }
+        ClusterSnapshot { ingresses, closed: Arc::new(closed), ..snapshot.clone() }
     }
 
     /// Hears what nginx thinks. Says whether something else is to be tried for it.

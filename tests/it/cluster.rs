@@ -76,3 +76,25 @@ async fn the_endpoints_of_a_headless_service_are_followed() {
     namespace.apply(&slice(&[&two]).to_string());
     feed.wait_served_by("two", "pods.test", "/").await;
 }
+
+/// What help texts tell people to run.
+#[tokio::test]
+async fn commands_that_help_texts_name_run() {
+    let Some(control_plane) = ControlPlane::shared().await else { return };
+    for field in [
+        "ingress",
+        "ingress.spec.rules",
+        "ingress.spec.rules.http.paths.backend.service.port.number",
+        "ingress.metadata.annotations",
+        "ingressclass.spec",
+        "service.spec.ports",
+        "namespace.metadata",
+        "secret.data",
+        "endpointslice.endpoints.conditions",
+    ] {
+        let explained = control_plane.kubectl(&["explain", field], "");
+        assert!(explained.contains("DESCRIPTION"), "{field}: {explained}");
+    }
+    let help = control_plane.kubectl(&["create", "secret", "tls", "--help"], "");
+    assert!(help.contains("--cert") && help.contains("--key"), "{help}");
+}

@@ -669,3 +669,51 @@ spec:
         assert_eq!(messages.len(), 2);
     }
 }
+
+#[test]
+fn one_that_is_closed_keeps_its_paths_and_nothing_else() {
+    let yaml = "
+kind: Ingress
+metadata:
+  name: it
+  namespace: ns
+  annotations: {sky.uk/allow: 10.0.0.0/8, sky.uk/exact-path: 'true', sky.uk/proxy-buffer-blocks: '2'}
+spec:
+  defaultBackend: {service: {name: web, port: {number: 80}}}
+  rules:
+  - host: www.example.com
+    http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+  tls: [{secretName: cert}]
+";
+    let mut snapshot = fixture::snapshot(&format!("{yaml}---\n{SERVICES}"));
+    let mut reconciler = crate::Reconciler::new(Options { tls: true, ..Options::default() });
+    let served = reconciler.update(&snapshot).clone();
+    let name = crate::key::ObjectName::new("ns", "it");
+    snapshot.closed = std::sync::Arc::new([name.clone()].into());
+    let closed = reconciler.update(&snapshot);
+    let routes = |state: &crate::desired::DesiredState| -> Vec<(String, PathMatch, Option<u16>, bool)> {
+        let routes = state.servers.values().flat_map(|server| &server.routes);
+        routes
+            .map(|it| {
+                (
+                    it.path.to_string(),
+                    it.path_match,
+                    it.backend.refusal(),
+                    it.settings.proxy_buffer_blocks == 2,
+                )
+            })
+            .collect()
+    };
+    let [root, a] = ["/", "/a"].map(str::to_owned);
+    assert_eq!(
+        routes(&served.state),
+        [(root.clone(), PathMatch::Prefix, None, true), (a.clone(), PathMatch::Exact, None, true)]
+    );
+    assert_eq!(
+        routes(&closed.state),
+        [(root, PathMatch::Prefix, Some(503), false), (a, PathMatch::Exact, Some(503), false)]
+    );
+    assert!(closed.state.upstreams.is_empty());
+    snapshot.closed = std::sync::Arc::default();
+    assert_eq!(*reconciler.update(&snapshot), served);
+}

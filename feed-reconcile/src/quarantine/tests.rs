@@ -36,13 +36,16 @@ fn named(names: &[&str]) -> BTreeSet<ObjectName> {
 /// What nginx says.
 const TEXT: &str = "[emerg] no";
 
-/// Plays nginx, which refuses whatever holds one of these contents, until nothing is tried any more. Says how many
+/// Plays nginx, which refuses whatever holds one of these contents, and "worse" even if it only keeps its paths, until nothing
+/// is tried any more. Says how many
 /// configurations were tried, and what is served.
 fn settle(quarantine: &mut Quarantine, wanted: &Store<Ingress>, bad: &[&str]) -> (usize, Store<Ingress>) {
     let mut served = quarantine.taken.clone().unwrap_or_default();
     for tries in 1..200 {
         let tried = quarantine.admit(wanted);
-        let refused = contents(&tried).iter().any(|(_, content)| bad.contains(&content.as_str()));
+        let closed: Store<Ingress> = quarantine.closed().cloned().collect();
+        let refused = contents(&tried).iter().any(|(_, content)| bad.contains(&content.as_str()))
+            || contents(&closed).iter().any(|(_, content)| content == "worse");
         let goes_on = if refused {
             quarantine.refused(&tried, &BTreeSet::new(), TEXT, false, |_| true)
         } else {
@@ -69,7 +72,39 @@ fn what_nginx_names_is_held_back_at_its_last_version_or_out() {
 
     let messages: Vec<String> = quarantine.diagnostics().map(|diagnostic| diagnostic.message).collect();
     assert!(messages[0].contains("its last version that nginx took is served instead"), "{messages:?}");
-    assert!(messages[1].contains("it is not served; nginx says: [emerg] no"), "{messages:?}");
+    assert!(
+        messages[1].contains("it is not served and its paths answer 503; nginx says: [emerg] no"),
+        "{messages:?}"
+    );
+}
+
+fn closed(quarantine: &Quarantine) -> Vec<&str> {
+    quarantine.closed().map(|ingress| ingress.metadata.name.as_deref().unwrap()).collect()
+}
+
+#[test]
+fn one_without_another_version_keeps_its_paths_unless_nginx_refuses_these_too() {
+    let wanted = store(&[("a", "1"), ("b", "bad"), ("c", "1")]);
+    let mut quarantine = Quarantine::default();
+    let (_, served) = settle(&mut quarantine, &wanted, &["bad"]);
+    assert_eq!((contents(&served).len(), closed(&quarantine)), (2, vec!["b"]));
+    // It is not blamed for what nginx refuses later, as long as nginx does not name it.
+    let worse = store(&[("a", "1"), ("b", "bad"), ("c", "worse")]);
+    settle(&mut quarantine, &worse, &["bad", "worse"]);
+    assert_eq!(closed(&quarantine), ["b"], "c has a version to fall back on");
+    assert!(quarantine.refused(&served, &named(&["b"]), TEXT, true, |_| true));
+    assert_eq!(closed(&quarantine), [""; 0]);
+    assert!(quarantine.diagnostics().any(|it| it.message.contains("it is not served; nginx says")));
+
+    let mut quarantine = Quarantine::default();
+    let (_, served) = settle(&mut quarantine, &store(&[("a", "1"), ("b", "worse")]), &["worse"]);
+    assert_eq!((contents(&served).len(), closed(&quarantine)), (1, vec![]));
+
+    let mut quarantine = Quarantine::default();
+    let text =
+        "[emerg] could not build server_names_hash, you should increase server_names_hash_bucket_size: 64";
+    assert!(quarantine.refused(&wanted, &named(&["b"]), text, true, |_| true));
+    assert_eq!(closed(&quarantine), [""; 0], "its host would be refused again");
 }
 
 #[test]
@@ -213,6 +248,7 @@ proptest! {
             let served = served.get(&name(it)).map(|ingress| ingress.metadata.annotations.as_ref().unwrap()["content"].clone());
             prop_assert_eq!(served.as_deref(), expected);
         }
+        prop_assert!(quarantine.closed().all(|ingress| ingress.metadata.annotations.as_ref().unwrap()["content"] == "bad"));
         let culprits = versions.iter().filter(|(_, content)| ["bad", "worse"].contains(content)).count();
         prop_assert_eq!(quarantine.quarantined().count(), culprits);
     }

@@ -4,8 +4,8 @@ use feed_tests::{ControlPlane, Feed, NginxBinary, eventually};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::{FILE, routes, serving_a};
-use crate::world::{World, manifest, route};
+use super::{CLASS, FILE, routes, serving_a};
+use crate::world::{World, ingress, manifest, route};
 
 /// With buckets of this size nginx refuses a long host, without saying where it stands.
 const SMALL_BUCKETS: [&str; 2] = ["--nginx-server-names-hash-bucket-size", "64"];
@@ -115,4 +115,38 @@ async fn the_last_version_that_nginx_took_stays_and_an_event_says_so() {
     .await;
     feed.signal(Signal::SIGINT);
     assert!(feed.wait_exit(std::time::Duration::from_secs(20)).await.success());
+}
+
+/// A template without the maps that stripping needs: nginx refuses what strips, and names the line.
+fn template_that_cannot_strip() -> String {
+    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../templates/nginx.conf.j2");
+    let text = std::fs::read_to_string(built_in).unwrap();
+    let (before, rest) = text.split_once("{%- for depth in strip_depths %}").unwrap();
+    format!("{before}{}", rest.split_once("{%- endfor %}").unwrap().1)
+}
+
+#[tokio::test]
+async fn one_that_nginx_never_took_keeps_its_paths() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let world = World::start().await;
+    let template = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(template.path(), template_that_cannot_strip()).unwrap();
+    let admin = |strip: &str| {
+        let path = serde_json::json!({"path": "/admin", "pathType": "Prefix", "backend": "b"});
+        let rules = serde_json::json!([{"host": "a.test", "http": {"paths": [path]}}]);
+        let annotations = serde_json::json!({"sky.uk/strip-path": strip});
+        let spec = serde_json::json!({"metadata": {"annotations": annotations}, "spec": {"rules": rules}});
+        manifest(&[ingress("admin", CLASS, spec)])
+    };
+    let feed =
+        serving_a(&nginx, &world).flag("--nginx-template", template.path().to_str().unwrap()).ready().await;
+    feed.write_manifest("admin.yaml", &admin("true"));
+    let diagnostic = wait_quarantined(&feed, "admin").await;
+    assert!(diagnostic["message"].as_str().unwrap().contains("its paths answer 503"), "{diagnostic}");
+    for path in ["/admin", "/admin/x"] {
+        feed.wait_status(503, "a.test", path).await;
+    }
+    assert_eq!(feed.get("a.test", "/").await.echo().backend, "a");
+    feed.write_manifest("admin.yaml", &admin("false"));
+    feed.wait_served_by("b", "a.test", "/admin/x").await;
 }
