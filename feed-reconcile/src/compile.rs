@@ -191,15 +191,13 @@ impl Compiler<'_> {
         place: Place,
     ) -> Vec<(RoutePath, PathMatch)> {
         let text = path.path.as_deref().unwrap_or_default();
-        let matched: Result<Vec<_>, _> = match path_type {
-            Some(path_type) => {
-                path::normalise(text, path_type, self.annotations.exact_path).map(|it| vec![it])
-            }
-            None => {
-                let either = [PathType::Exact, PathType::Prefix];
-                either.map(|path_type| path::normalise(text, path_type, false)).into_iter().collect()
-            }
+        let either = [PathType::Exact, PathType::Prefix];
+        let (kinds, exact) = match &path_type {
+            Some(path_type) => (std::slice::from_ref(path_type), self.annotations.exact_path),
+            None => (either.as_slice(), false),
         };
+        let matched: Result<Vec<_>, _> =
+            kinds.iter().map(|path_type| path::normalise(text, *path_type, exact)).collect();
         if matched.is_ok() && text.contains('*') {
             self.report.add(
                 Code::WildcardInPath,

@@ -141,9 +141,8 @@ impl Quarantine {
         serves: bool,
         adopted: impl Fn(&ObjectName) -> bool,
     ) -> bool {
-        let suspects_closed = |name: &ObjectName, held: &Held| match named.is_empty() {
-            true => held.closed == Closed::Unknown,
-            false => named.contains(name),
+        let suspects_closed = |name: &ObjectName, held: &Held| {
+            if named.is_empty() { held.closed == Closed::Unknown } else { named.contains(name) }
         };
         if self.leave_closed_out(suspects_closed) {
             return true;

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
 use crate::fixture::parse;
+use crate::key::{ObjectKey, ObjectKind};
 use crate::nginx::tests::options as nginx_options_for_tests;
 use crate::nginx::{Generation, Renderer};
 use crate::options::{Adoption, BackendMode, LabelSelector, Options, RouteDefaults};
@@ -47,6 +48,14 @@ enum Change {
     Class {
         default: bool,
     },
+    Closed {
+        name: u8,
+        closed: bool,
+    },
+    Unreadable {
+        service: u8,
+        unreadable: bool,
+    },
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -63,6 +72,8 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (0..3u8).prop_map(Change::NoSlice),
         1 => (0..2u8, any::<bool>()).prop_map(|(name, selected)| Change::Namespace { name, selected }),
         1 => any::<bool>().prop_map(|default| Change::Class { default }),
+        1 => (0..5u8, any::<bool>()).prop_map(|(name, closed)| Change::Closed { name, closed }),
+        1 => (0..4u8, any::<bool>()).prop_map(|(service, unreadable)| Change::Unreadable { service, unreadable }),
     ]
 }
 
@@ -146,6 +157,16 @@ fn apply(snapshot: &mut ClusterSnapshot, change: &Change) {
             "metadata: {{name: {}, labels: {{feed: '{selected}'}}}}",
             namespaced(name)
         ))),
+        Change::Closed { name, closed } => {
+            let key = key(format!("i{name}"), namespaced(name));
+            let all = Arc::make_mut(&mut snapshot.closed);
+            if closed { all.insert(key) } else { all.remove(&key) };
+        }
+        Change::Unreadable { service, unreadable } => {
+            let key = ObjectKey { kind: ObjectKind::Service, name: key(format!("s{service}"), "even") };
+            let all = Arc::make_mut(&mut snapshot.unreadable);
+            if unreadable { all.insert(key) } else { all.remove(&key) };
+        }
         Change::Class { default } => snapshot.ingress_classes.insert(object(&format!(
             "metadata: {{name: ours, annotations: {{ingressclass.kubernetes.io/is-default-class: '{default}'}}}}"
         ))),

@@ -2,7 +2,7 @@
 
 use super::{SERVICES, ingress, routes};
 use crate::fixture::snapshot;
-use crate::options::Options;
+use crate::options::{Adoption, Options};
 use crate::snapshot::ClusterSnapshot;
 use crate::{Reconciler, reconcile};
 
@@ -170,6 +170,19 @@ fn the_end_of_a_rule_passes_on_what_it_had() {
         handovers(&mut reconciler, &[of("a", "b.example.com", "Prefix /y one"), other]),
         ["a.example.com /y: default/a -> default/b"]
     );
+}
+
+#[test]
+fn an_ingress_of_another_class_has_no_claim_any_more() {
+    let adoption = Adoption { class: Some("ours".into()), include_classless: true, ..Adoption::default() };
+    let mut reconciler = Reconciler::new(Options { adoption, ..Options::default() });
+    let (first, second) = (
+        ingress("a", OLDER, "a.example.com", "Prefix / none"),
+        ingress("b", YOUNGER, "a.example.com", "Prefix / two"),
+    );
+    let left = first.replace("spec: {", "spec: {ingressClassName: other, ");
+    handovers(&mut reconciler, &[first, second.clone()]);
+    assert_eq!(handovers(&mut reconciler, &[left, second]), ["a.example.com /: default/a -> default/b"]);
 }
 
 #[test]

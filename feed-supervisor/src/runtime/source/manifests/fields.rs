@@ -73,7 +73,7 @@ struct Typed<'a> {
     notes: &'a mut Notes,
 }
 
-impl<'a> Typed<'a> {
+impl Typed<'_> {
     fn visit<'de, V: Visitor<'de>>(
         self,
         known: Option<&'static [&'static str]>,
