@@ -19,6 +19,9 @@ pub(crate) const NODE: [u8; 4] = [192, 0, 2, 10];
 /// Who waits longer for something than this, waits in vain.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
+/// A cluster takes 0.9 GB.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// A running cluster, seen from the node.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -38,8 +41,6 @@ pub(crate) fn on_a_node(test: &str, proxy_mode: Option<&str>) -> Option<Cluster>
         say("skipping the tests on a node: they are asked for by FEED_NODE_TESTS=true (make test-node)");
         return None;
     }
-    // Each takes 0.9 GB.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = PathBuf::from(run(&mut script("fetch")).trim_end());
     run(script("images").arg(&folder).arg(ingress_binary()).arg(dns_binary()));
