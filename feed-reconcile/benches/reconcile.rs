@@ -108,6 +108,7 @@ fn nginx_options() -> NginxOptions {
         client_header_buffer_size_in_kb: 16,
         client_body_buffer_size_in_kb: 16,
         large_client_header_buffer_blocks: 4,
+        endpoint_resolver: None,
         resolvers: Vec::new(),
         access_log: None,
         tracing: None,

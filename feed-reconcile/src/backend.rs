@@ -101,21 +101,22 @@ impl Backends<'_> {
         let target = service::target(service, reference.port.as_ref(), self.options)
             .map_err(|problem| Problem::Service(name.clone(), problem))?;
         let protocol = protocol(&target, &name, place, report);
-        let addresses = match target.location {
+        let (addresses, endpoints) = match target.location {
             Location::External(host) => return Ok(Backend::External { host, port: target.port, protocol }),
-            Location::Address(address) => vec![SocketAddr::new(address, target.port)],
+            Location::Address(address) => (vec![SocketAddr::new(address, target.port)], false),
             Location::Endpoints if self.options.assume_assigned && !self.slices.contains_key(&name) => {
-                vec![SocketAddr::new(ASSUMED_ADDRESS, target.port)]
+                (vec![SocketAddr::new(ASSUMED_ADDRESS, target.port)], true)
             }
             Location::Endpoints => {
-                endpoints::ready(&name, target.port_name, &self.snapshot.endpoint_slices, self.slices)
+                let slices = &self.snapshot.endpoint_slices;
+                (endpoints::ready(&name, target.port_name, slices, self.slices), true)
             }
         };
         if addresses.is_empty() {
-            warn_of_no_endpoint(name, target.port, place, report);
-            return Ok(Backend::Unavailable);
+            warn_of_no_endpoint(&name, target.port, place, report);
         }
-        Ok(Backend::Upstream(Arc::new(self.upstream(&name, target.port, addresses, protocol))))
+        let upstream = self.upstream(&name, target.port, addresses, protocol);
+        Ok(Backend::Upstream(Arc::new(Upstream { endpoints, ..upstream })))
     }
 
     fn upstream(
@@ -136,6 +137,7 @@ impl Backends<'_> {
                 max_requests_per_connection,
             ),
             addresses,
+            endpoints: false,
             protocol,
             max_connections,
             keepalive_timeout_milliseconds,
@@ -144,14 +146,14 @@ impl Backends<'_> {
     }
 }
 
-fn warn_of_no_endpoint(service: ObjectName, port: u16, place: Place, report: &mut Report) {
+fn warn_of_no_endpoint(service: &ObjectName, port: u16, place: Place, report: &mut Report) {
     report.add(
         Code::NoReadyEndpoints,
         place.backend(),
         format!("No endpoint of port {port} of Service {service} is ready, so 503 is answered."),
         "See why its pods are not ready, and whether its selector and target port are right.",
     );
-    report.relate(ObjectKey { kind: ObjectKind::Service, name: service });
+    report.relate(ObjectKey { kind: ObjectKind::Service, name: service.clone() });
 }
 
 /// What `appProtocol` says, with a warning when that is not known.

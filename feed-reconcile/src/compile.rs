@@ -164,7 +164,7 @@ impl Compiler<'_> {
         let matched = self.matched(path, path_type, place);
         let backend = self.backend(&path.backend, place);
         let backend = match path_type {
-            None if backend.refusal().is_none() => Backend::Unavailable,
+            None if backend != Backend::Forbidden => Backend::Unavailable,
             _ => backend,
         };
         let claim = |(path, path_match): (RoutePath, PathMatch)| {

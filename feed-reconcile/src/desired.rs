@@ -97,7 +97,7 @@ pub enum Backend {
         /// What is spoken with it.
         protocol: Protocol,
     },
-    /// Nowhere: no endpoint is ready, or the route cannot be served and keeps its place. Answered with 503.
+    /// Nowhere: the route cannot be served, and keeps its place. Answered with 503.
     Unavailable,
     /// Nowhere: who may send requests cannot be read. Answered with 403.
     Forbidden,
@@ -107,10 +107,16 @@ impl Backend {
     /// The status that nginx answers with by itself, where requests go nowhere.
     pub fn refusal(&self) -> Option<u16> {
         match self {
+            Self::Upstream(upstream) if upstream.addresses.is_empty() => Some(503),
             Self::Upstream(_) | Self::External { .. } => None,
             Self::Unavailable => Some(503),
             Self::Forbidden => Some(403),
         }
+    }
+
+    /// Whether it is asked by its endpoints, which come and go.
+    pub fn has_endpoints(&self) -> bool {
+        matches!(self, Self::Upstream(upstream) if upstream.endpoints)
     }
 
     /// What is spoken with it; `None` where nothing is asked.
@@ -140,8 +146,10 @@ pub enum Protocol {
 pub struct Upstream {
     /// The name, different for different services, ports and settings.
     pub name: UpstreamName,
-    /// The addresses, in order; never empty.
+    /// The addresses, in order; empty where none of a Service's endpoints is ready. Then it is answered with 503.
     pub addresses: Vec<SocketAddr>,
+    /// Whether they are a Service's ready endpoints, which come and go; else they are its cluster IP's.
+    pub endpoints: bool,
     /// What is spoken.
     pub protocol: Protocol,
     /// Connections to an address at the same time, per worker; 0 for no limit.

@@ -1,6 +1,6 @@
 //! What the operator decided, already validated: no string here still needs parsing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -175,6 +175,9 @@ pub struct NginxOptions {
     pub client_body_buffer_size_in_kb: u32,
     /// Number of buffers for large request headers.
     pub large_client_header_buffer_blocks: u32,
+    /// The name server that knows the Services' endpoints, where nginx can follow it (1.27.3 and newer): a change of endpoints
+    /// changes no configuration then.
+    pub endpoint_resolver: Option<SocketAddr>,
     /// Name servers for `ExternalName` Services; may be empty where these are not allowed.
     pub resolvers: Vec<Resolver>,
     /// Where requests are logged, if they are.

@@ -13,6 +13,20 @@ pub trait Bucket {
     fn take(&mut self) -> Result<(), Duration>;
 }
 
+/// A bucket for what cannot wait, and the one for everything else when it is empty.
+pub struct Reserve<'a> {
+    /// For what cannot wait.
+    pub own: &'a mut dyn Bucket,
+    /// For everything.
+    pub common: &'a mut dyn Bucket,
+}
+
+impl Bucket for Reserve<'_> {
+    fn take(&mut self) -> Result<(), Duration> {
+        self.own.take().or_else(|wait| self.common.take().map_err(|other| other.min(wait)))
+    }
+}
+
 /// Whether a configuration may go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {

@@ -12,6 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use feed_reconcile::reload::Bucket;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -26,10 +27,12 @@ use crate::compute::{self, ComputeError, Surroundings};
 use crate::config::{Config, ReloadConfig};
 use crate::control::{Control, ControlError, Events};
 use crate::frontend::runner::{Runner, View};
+use crate::nginx::endpoints::Endpoints;
 use crate::nginx::executor::{Channels, Mode, Nginx, TakeOverError};
 use crate::nginx::files::{FilesError, Lock};
 use crate::nginx::leave::LeaveError;
 use crate::nginx::logs::LogsError;
+use crate::nginx::name_server::NameServerError;
 use crate::nginx::observed::ObservedError;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::ProbeError;
@@ -44,7 +47,7 @@ use crate::runtime::shutdown::{Shutdown, Trigger};
 use crate::runtime::signals::{self, Asked, LogFiles};
 use crate::runtime::source::freshness::Freshness;
 use crate::runtime::source::manifests::ManifestError;
-use crate::tokens::{Roomy, Tokens};
+use crate::tokens::{Budgets, Roomy, Tokens};
 
 /// Why the process ends other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,8 @@ pub enum AppError {
     Logs(#[from] LogsError),
     #[error(transparent)]
     RequestLog(#[from] RequestLogError),
+    #[error(transparent)]
+    NameServer(#[from] NameServerError),
     #[error(transparent)]
     TakeOver(#[from] TakeOverError),
     #[error(transparent)]
@@ -210,6 +215,7 @@ impl Serving {
             ingress_metrics,
             pusher,
             requests,
+            name_server,
             recipe,
             default_pair,
             source,
@@ -237,7 +243,13 @@ impl Serving {
         let (options, known_options) = watch::channel(None);
         tasks.spawn(
             "the follower of nginx's version",
-            facts::follow(config.nginx.clone(), nginx.known.subscribe(), options, health.clone()),
+            facts::follow(
+                config.nginx.clone(),
+                name_server.address(),
+                nginx.known.subscribe(),
+                options,
+                health.clone(),
+            ),
         );
         let access = access::watch(access::needed(&config.nginx), nginx.known.subscribe(), health.clone());
         tasks.spawn_endless("what looks whether nginx's workers may enter their directories", access);
@@ -248,7 +260,10 @@ impl Serving {
         }
         let default_pair = default_pair.map(|pair| certificates::follow(pair, config, &health, tasks));
         let look_again = asked.look_again;
-        let surroundings = Surroundings { nginx: known_options, default_pair, traffic, look_again };
+        let endpoints = Endpoints::default();
+        tasks.spawn_endless("the name server for endpoints", name_server.run(endpoints.clone()));
+        let surroundings =
+            Surroundings { nginx: known_options, default_pair, traffic, endpoints, look_again };
         let client = source.client();
         let reader = source.spawn(tasks);
         let lease = config.lease.clone().zip(client);
@@ -279,7 +294,7 @@ impl Serving {
             tasks.spawn_endless("the collector of orphans", reaper::run());
         }
         let live_file = nginx.files.live().to_string_lossy().into_owned();
-        let bucket = Box::new(bucket(&config.reload, &nginx));
+        let budgets = budgets(&config.reload, &nginx);
         tasks.spawn_endless(
             "what makes nginx's status port ready",
             readiness::tell(Arc::clone(&nginx.files), board.readiness()),
@@ -291,7 +306,7 @@ impl Serving {
         });
         let settings = prepare::settings(config);
         let ready = board.readiness();
-        let control = Control::begin(settings, found, bucket, commands, board, verdicts, live_file)?;
+        let control = Control::begin(settings, found, budgets, commands, board, verdicts, live_file)?;
         Ok(Self {
             control: Box::pin(control.run(Events { computed: computed_events, nginx: nginx_events })),
             executor,
@@ -324,9 +339,17 @@ fn status_page(
 }
 
 /// What reloads are taken from.
-fn bucket(reload: &ReloadConfig, nginx: &Arc<Nginx>) -> Roomy<Tokens> {
-    let (tokens, nginx) = (Tokens::new(reload.update_burst, reload.update_period), Arc::clone(nginx));
-    Roomy::new(tokens, reload.max_shutting_down_workers, move || nginx.shutting_down_workers())
+fn budgets(reload: &ReloadConfig, nginx: &Arc<Nginx>) -> Budgets {
+    let roomy = |tokens| -> Box<dyn Bucket + Send> {
+        let nginx = Arc::clone(nginx);
+        let lingering = move || nginx.shutting_down_workers();
+        Box::new(Roomy::new(tokens, reload.max_shutting_down_workers, lingering))
+    };
+    Budgets {
+        common: roomy(Tokens::new(reload.update_burst, reload.update_period)),
+        endpoints: roomy(Tokens::for_endpoints()),
+        upstreams: roomy(Tokens::for_upstreams()),
+    }
 }
 
 fn unexpected(task: &'static str, ended: Result<(), JoinError>) -> AppError {

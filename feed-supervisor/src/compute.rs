@@ -30,6 +30,7 @@ use self::records::Records;
 use crate::certificates::default_pair::DefaultPair;
 use crate::certificates::examiner::Examiner;
 use crate::certificates::overview::Entry;
+use crate::nginx::endpoints::Endpoints;
 use crate::runtime::source::{SourceReader, SourceState};
 use crate::traffic::Traffic;
 
@@ -145,6 +146,8 @@ pub struct Surroundings {
     pub default_pair: Option<watch::Receiver<DefaultPair>>,
     /// Who counts requests, if they are counted.
     pub traffic: Option<Traffic>,
+    /// Where nginx finds the endpoints of Services.
+    pub endpoints: Endpoints,
     /// An operator's wish that everything is computed again.
     pub look_again: Arc<Notify>,
 }
@@ -189,6 +192,7 @@ impl Engine {
         state: &SourceState,
         default_pair: Option<&DefaultPair>,
         traffic: Option<&Traffic>,
+        endpoints: &Endpoints,
     ) -> Computed {
         let _computing = info_span!("compute").entered();
         let admitted = self.quarantine.admit(&state.snapshot.ingresses);
@@ -201,6 +205,7 @@ impl Engine {
         if let Some(traffic) = traffic {
             traffic.declare(&reconciled.state);
         }
+        endpoints.declare(&reconciled.state);
         let mut diagnostics: BTreeSet<_> =
             reconciled.diagnostics.union(&state.diagnostics).cloned().collect();
         diagnostics.extend(self.quarantine.diagnostics());
@@ -266,7 +271,7 @@ pub async fn run(
     mut verdicts: mpsc::UnboundedReceiver<Verdict>,
     computed: mpsc::Sender<Computed>,
 ) -> Result<Infallible, ComputeError> {
-    let Surroundings { mut nginx, mut default_pair, traffic, look_again } = surroundings;
+    let Surroundings { mut nginx, mut default_pair, traffic, endpoints, look_again } = surroundings;
     let mut resync = interval_at(Instant::now() + resync_period, resync_period);
     resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut options = known(&mut nginx).await?;
@@ -274,8 +279,9 @@ pub async fn run(
     let mut engine = Engine::new(recipe, options.clone())?;
     loop {
         let pair = default_pair.as_mut().map(|pair| pair.borrow_and_update().clone());
-        let traffic = traffic.clone();
-        let update = move || (engine.update(&state, pair.as_ref(), traffic.as_ref()), state, engine);
+        let (traffic, endpoints) = (traffic.clone(), endpoints.clone());
+        let update =
+            move || (engine.update(&state, pair.as_ref(), traffic.as_ref(), &endpoints), state, engine);
         let updated = spawn_blocking(update).await.map_err(|error| ComputeError::Failed(error.into()))?;
         let result;
         (result, state, engine) = updated;

@@ -3,6 +3,7 @@
 mod frontend;
 mod ipvs;
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -101,6 +102,8 @@ pub struct NginxFacts {
     pub http2_directive: bool,
     /// The open files that a worker may be given; `None` where there is no limit.
     pub open_file_limit: Option<u64>,
+    /// The name server for endpoints, where nginx can follow one (1.27.3 and newer).
+    pub endpoint_resolver: Option<SocketAddr>,
 }
 
 impl NginxConfig {
@@ -111,6 +114,8 @@ impl NginxConfig {
             keepalive_min_timeout: facts.keepalive_min_timeout,
             http2_directive: facts.http2_directive,
             open_file_limit: facts.open_file_limit,
+            // A template of the user's own names the name servers itself.
+            endpoint_resolver: facts.endpoint_resolver.filter(|_| self.template.is_none()),
             ..self.base.clone()
         }
     }

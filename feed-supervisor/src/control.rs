@@ -10,13 +10,14 @@ use feed_reconcile::apply::{
 };
 use feed_reconcile::key::ObjectName;
 use feed_reconcile::nginx::Rendered;
-use feed_reconcile::reload::Bucket;
+use feed_reconcile::reload::Reserve;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::board::{Blame, Board};
 use crate::compute::{Computed, Verdict};
 use crate::nginx::content::Content;
+use crate::tokens::Budgets;
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub enum ControlError {
 /// The loop's state.
 pub struct Control {
     apply: Apply<Content>,
-    bucket: Box<dyn Bucket + Send>,
+    budgets: Budgets,
     commands: mpsc::UnboundedSender<Command<Content>>,
     board: Board,
     verdicts: mpsc::UnboundedSender<Verdict>,
@@ -72,6 +73,15 @@ pub struct Control {
     going_out_since: Option<Instant>,
     /// What went out last.
     last_out: Option<Rendered>,
+    /// What nginx is to know of endpoints and does not: whether it follows them otherwise.
+    endpoints_wait: Option<Following>,
+}
+
+/// Whether nginx follows endpoints itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Following {
+    Itself,
+    ByReloads,
 }
 
 impl Control {
@@ -79,17 +89,17 @@ impl Control {
     pub fn begin(
         settings: Settings,
         found: Found<Content>,
-        mut bucket: Box<dyn Bucket + Send>,
+        mut budgets: Budgets,
         commands: mpsc::UnboundedSender<Command<Content>>,
         board: Board,
         verdicts: mpsc::UnboundedSender<Verdict>,
         live_file: String,
     ) -> Result<Self, ControlError> {
         let now = Instant::now();
-        let (apply, first) = Apply::begin(settings, found, now.into_std(), &mut *bucket);
+        let (apply, first) = Apply::begin(settings, found, now.into_std(), &mut *budgets.common);
         let mut control = Self {
             apply,
-            bucket,
+            budgets,
             commands,
             board,
             verdicts,
@@ -97,6 +107,7 @@ impl Control {
             waiting_since: None,
             going_out_since: None,
             last_out: None,
+            endpoints_wait: None,
         };
         control.give(first)?;
         control.board.situation(&control.apply.situation());
@@ -124,11 +135,15 @@ impl Control {
                     let ingresses = computed.admitted;
                     self.waiting_since = earliest(self.waiting_since, computed.changed_at);
                     let routes = rendered.routes();
+                    self.endpoints_wait = self.endpoints_wait(&rendered);
+                    let desired = rendered.clone();
                     let content = Content::Rendered { rendered, ingresses: ingresses.clone() };
                     self.step(apply::Event::Desired(Configuration { content, routes }))?;
                     if self.apply.is_up_to_date() {
                         // What has changed is none of nginx's business.
                         self.waiting_since = None;
+                        self.endpoints_wait = None;
+                        self.last_out = Some(desired);
                         self.judge(Verdict::Taken(ingresses));
                     }
                 }
@@ -139,8 +154,26 @@ impl Control {
     }
 
     fn step(&mut self, event: apply::Event<Content>) -> Result<(), ControlError> {
-        let commands = self.apply.step(event, Instant::now().into_std(), &mut *self.bucket);
+        let Budgets { common, endpoints, upstreams } = &mut self.budgets;
+        let now = Instant::now().into_std();
+        let commands = match self.endpoints_wait {
+            None => self.apply.step(event, now, &mut **common),
+            Some(following) => {
+                let own = match following {
+                    Following::Itself => upstreams,
+                    Following::ByReloads => endpoints,
+                };
+                self.apply.step(event, now, &mut Reserve { own: &mut **own, common: &mut **common })
+            }
+        };
         self.give(commands)
+    }
+
+    /// Whether endpoints have come or gone since the last configuration; of what an earlier process left that is not known.
+    fn endpoints_wait(&self, desired: &Rendered) -> Option<Following> {
+        let is_new = self.last_out.as_ref().is_none_or(|last| desired.endpoints_changed_since(last));
+        let following = if desired.follows_endpoints() { Following::Itself } else { Following::ByReloads };
+        is_new.then_some(following)
     }
 
     fn give(&mut self, commands: Vec<Command<Content>>) -> Result<(), ControlError> {
@@ -151,6 +184,7 @@ impl Control {
                 command => {
                     match &command {
                         Command::Write(version) => {
+                            self.endpoints_wait = None;
                             self.going_out_since = self.waiting_since.take();
                             self.going_out(version);
                         }

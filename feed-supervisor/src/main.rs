@@ -86,6 +86,7 @@ fn facts(binary: &Path) -> NginxFacts {
         keepalive_min_timeout: knows(probe::Version::has_keepalive_min_timeout),
         http2_directive: knows(probe::Version::has_http2_directive),
         open_file_limit: None,
+        endpoint_resolver: None,
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod confirm;
 pub mod content;
+pub mod endpoints;
 pub mod executor;
 pub mod facts;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod leave;
 pub mod leftover;
 pub mod logs;
 pub mod master;
+pub mod name_server;
 pub mod observed;
 pub mod ports;
 pub mod probe;

@@ -19,6 +19,29 @@ impl Tokens {
     }
 }
 
+impl Tokens {
+    /// A second may pass until nginx asks the right endpoints, where it learns of them by a reload alone. Such an nginx is older
+    /// than 1.27.3, and its old workers are gone with their requests.
+    pub fn for_endpoints() -> Self {
+        Self::new(NonZeroU32::MIN.saturating_add(4), Duration::from_secs(1))
+    }
+
+    /// For what is new to an nginx that follows endpoints: there is little of it, and its old workers stay for a while.
+    pub fn for_upstreams() -> Self {
+        Self::new(NonZeroU32::MIN.saturating_add(4), Duration::from_secs(10))
+    }
+}
+
+/// What reloads are taken from.
+pub struct Budgets {
+    /// For every change.
+    pub common: Box<dyn Bucket + Send>,
+    /// For endpoints that have come or gone.
+    pub endpoints: Box<dyn Bucket + Send>,
+    /// The same where nginx follows endpoints: for the Services that are new to it.
+    pub upstreams: Box<dyn Bucket + Send>,
+}
+
 impl Bucket for Tokens {
     fn take(&mut self) -> Result<(), Duration> {
         let Some(limiter) = &self.0 else { return Ok(()) };

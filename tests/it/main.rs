@@ -12,6 +12,7 @@ mod adoption;
 mod backends;
 mod claims;
 mod cluster;
+mod endpoints;
 mod errors;
 mod events;
 mod faults;

@@ -54,7 +54,10 @@ fn resolve_in(
 fn show(resolved: &Resolved) -> String {
     let backend = match &resolved.backend {
         None => "rejected".to_owned(),
-        Some(Backend::Unavailable) => "unavailable".to_owned(),
+        Some(Backend::Upstream(upstream)) if upstream.addresses.is_empty() && upstream.endpoints => {
+            "unavailable".to_owned()
+        }
+        Some(Backend::Unavailable) => "refused".to_owned(),
         Some(Backend::Forbidden) => "forbidden".to_owned(),
         Some(Backend::External { host, port, protocol }) => format!("external {host}:{port} {protocol:?}"),
         Some(Backend::Upstream(upstream)) => {

@@ -61,6 +61,7 @@ fn claim(claim: &Claim) -> String {
         PathMatch::Directory => "directory",
     };
     let backend = match &route.backend {
+        Backend::Upstream(upstream) if upstream.addresses.is_empty() => "503".to_owned(),
         Backend::Upstream(upstream) => upstream.name.as_str().to_owned(),
         Backend::External { host, port, .. } => format!("external {host}:{port}"),
         Backend::Unavailable => "503".to_owned(),

@@ -64,6 +64,12 @@ impl Capacity {
     }
 }
 
+/// Kilobytes of the shared memory of an upstream whose endpoints are followed: nginx needs some 500 bytes for each, and while
+/// they change both the old and the new ones. It grows in powers of two, so that few changes alter it.
+pub(super) fn zone_size(endpoints: usize) -> usize {
+    64 * endpoints.div_ceil(32).max(1).next_power_of_two()
+}
+
 /// The names that share a bucket of the hash. With two buckets a name, so many in one of them is next to impossible;
 /// where nginx finds no size at which they fit, it warns at each reload.
 const NAMES_IN_A_BUCKET: usize = 8;

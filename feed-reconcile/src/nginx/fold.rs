@@ -179,8 +179,7 @@ fn body(
             certificate: file.unwrap_or_else(|| Value::from(())),
             // The server for undeclared hosts reads the headers before a Host header of everybody.
             takes_metadata: is_declared && server.speaks_http2_alone(),
-            has_tls: options.https_port.is_some(),
-            marked: options.request_metrics,
+            options,
         },
         rendering.defaults,
     ))

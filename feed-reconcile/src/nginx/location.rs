@@ -8,45 +8,52 @@ use minijinja::value::{Enumerator, Object};
 
 use super::token;
 use crate::desired::{Backend, PathMatch, Protocol, Route, RouteSettings, VirtualServer};
-use crate::options::{AllowList, RouteDefaults};
+use crate::options::{AllowList, NginxOptions, RouteDefaults};
 use crate::traffic::RouteMark;
 
 /// What a server's body depends on beside its routes.
-pub(super) struct Surroundings {
+pub(super) struct Surroundings<'a> {
     /// The file of its certificate.
     pub(super) certificate: Value,
     /// Whether headers with the names of gRPC's metadata are taken.
     pub(super) takes_metadata: bool,
-    /// Whether there are requests with TLS, whose handshake may be for another host.
-    pub(super) has_tls: bool,
-    /// Whether its locations name their routes for the log of requests.
-    pub(super) marked: bool,
+    pub(super) options: &'a NginxOptions,
 }
 
 /// The values of the template of a server's body.
-pub(super) fn body_context(server: &VirtualServer, around: &Surroundings, defaults: &RouteDefaults) -> Value {
+pub(super) fn body_context(
+    server: &VirtualServer,
+    around: &Surroundings<'_>,
+    defaults: &RouteDefaults,
+) -> Value {
     let common = common_settings(server);
+    let follows = around.options.endpoint_resolver.is_some();
     let settings = |route: &Route| match common {
         Some(_) => Value::from(()),
         None => settings(&route.settings, defaults, "            "),
     };
-    let mark =
-        |route: &Route| if around.marked { token::mark(RouteMark::of(route)) } else { Value::from(()) };
+    let mark = |route: &Route| {
+        if around.options.request_metrics { token::mark(RouteMark::of(route)) } else { Value::from(()) }
+    };
     let locations: Vec<Value> = server
         .routes
         .iter()
-        .flat_map(|route| locations(route, &server.routes, &settings(route), &mark(route)))
+        .flat_map(|route| locations(route, &server.routes, around.options, &settings(route), &mark(route)))
         .collect();
     Value::from_pairs([
         ("certificate", around.certificate.clone()),
         ("takes_metadata", Value::from(around.takes_metadata)),
-        ("tls", Value::from(around.has_tls)),
+        ("tls", Value::from(around.options.https_port.is_some())),
         ("strips", Value::from(server.routes.iter().any(|route| route.strip))),
         (
             "settings",
             common.map_or_else(|| Value::from(()), |common| self::settings(common, defaults, "        ")),
         ),
         ("locations", Value::from(locations)),
+        (
+            "follows_endpoints",
+            Value::from(follows && server.routes.iter().any(|route| route.backend.has_endpoints())),
+        ),
         ("has_root", Value::from(server.routes.iter().any(|route| is_root_prefix(route)))),
     ])
 }
@@ -59,12 +66,15 @@ pub(super) fn body_context(server: &VirtualServer, around: &Surroundings, defaul
 pub(super) fn places<'a>(
     route: &'a Route,
     routes: &[Arc<Route>],
+    follows_endpoints: bool,
 ) -> impl Iterator<Item = (bool, Cow<'a, str>)> + use<'a> {
     let path = route.path.as_str();
     let itself = (route.path_match == PathMatch::Exact, Cow::Borrowed(path));
     let (without, with) = match route.path_match {
         PathMatch::Prefix if !route.path.is_root() => (Some(path), (false, Cow::Owned(format!("{path}/")))),
-        PathMatch::Directory if route.backend.refusal().is_some() => (path.strip_suffix('/'), itself),
+        PathMatch::Directory if refusal(&route.backend, follows_endpoints).is_some() => {
+            (path.strip_suffix('/'), itself)
+        }
         _ => (None, itself),
     };
     let is_free = |path: &&str| {
@@ -72,6 +82,14 @@ pub(super) fn places<'a>(
         routes.binary_search_by(|other| (other.path.as_str(), other.path_match).cmp(&place)).is_err()
     };
     without.filter(is_free).map(|path| (true, Cow::Borrowed(path))).into_iter().chain([with])
+}
+
+/// The status that nginx answers with by itself. Where it follows endpoints, it may find some at any time.
+fn refusal(backend: &Backend, follows_endpoints: bool) -> Option<u16> {
+    match backend {
+        Backend::Upstream(upstream) if upstream.endpoints && follows_endpoints => None,
+        other => other.refusal(),
+    }
 }
 
 fn is_root_prefix(route: &Route) -> bool {
@@ -100,9 +118,26 @@ struct Location {
     settings: Value,
     /// By what the log names the route, where requests are logged.
     mark: Value,
+    /// The status that nginx answers with by itself.
+    refusal: Option<u16>,
+    /// Whether nginx follows its endpoints.
+    is_followed: bool,
+    /// The name servers for external names, where they are not said for all.
+    resolvers: Value,
+    ipv6: bool,
 }
 
-fn locations(route: &Arc<Route>, routes: &[Arc<Route>], settings: &Value, mark: &Value) -> Vec<Value> {
+fn locations(
+    route: &Arc<Route>,
+    routes: &[Arc<Route>],
+    options: &NginxOptions,
+    settings: &Value,
+    mark: &Value,
+) -> Vec<Value> {
+    let follows = options.endpoint_resolver.is_some();
+    let has_own_resolvers = follows && matches!(route.backend, Backend::External { .. });
+    let resolvers = options.resolvers.iter().filter(|_| has_own_resolvers).map(token::resolver);
+    let resolvers = Value::from(resolvers.collect::<Vec<_>>());
     let address = token::backend(&route.backend);
     let rest = if route.strip { token::rest_variable(route.path.depth()) } else { Value::from(()) };
     let location = |exact, path: &str| {
@@ -114,16 +149,22 @@ fn locations(route: &Arc<Route>, routes: &[Arc<Route>], settings: &Value, mark: 
             rest: if exact { Value::from(()) } else { rest.clone() },
             settings: settings.clone(),
             mark: mark.clone(),
+            refusal: refusal(&route.backend, follows),
+            is_followed: follows && route.backend.has_endpoints(),
+            resolvers: resolvers.clone(),
+            ipv6: options.ipv6,
         })
     };
-    places(route, routes).map(|(exact, path)| location(exact, &path)).collect()
+    places(route, routes, follows).map(|(exact, path)| location(exact, &path)).collect()
 }
 
 impl Location {
     /// Whether it is anything but HTTP/1.1 to an upstream.
     fn is_special(&self) -> bool {
         let proxied = matches!(&self.route.backend, Backend::Upstream(upstream) if upstream.protocol != Protocol::Http2);
-        !proxied || (self.exact && !self.route.path.is_root() && self.route.path.as_str().ends_with('/'))
+        !proxied
+            || self.refusal.is_some()
+            || (self.exact && !self.route.path.is_root() && self.route.path.as_str().ends_with('/'))
     }
 
     fn is_grpc(&self) -> bool {
@@ -149,7 +190,10 @@ impl Object for Location {
             "address" => self.address.clone(),
             "rest" => self.rest.clone(),
             "strip" => Value::from(self.route.strip),
-            "refusal" => Value::from(self.route.backend.refusal()),
+            "refusal" => Value::from(self.refusal),
+            "followed" => Value::from(self.is_followed),
+            "resolvers" => self.resolvers.clone(),
+            "ipv6" => Value::from(self.ipv6),
             "grpc" => Value::from(self.is_grpc()),
             "external" => self.external(),
             "segments" => Value::from(self.route.path.depth()),

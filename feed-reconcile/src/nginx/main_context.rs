@@ -68,6 +68,10 @@ pub(super) fn main_context(input: &MainInput, options: &NginxOptions, defaults: 
         ("real_ip_header", token::header(&options.real_ip_header)),
         ("peer_address", token::keyword(peer)),
         ("strip_depths", Value::from(input.depths.iter().map(depth).collect::<Vec<_>>())),
+        (
+            "endpoint_resolver",
+            options.endpoint_resolver.as_ref().map_or(Value::from(()), token::socket_address),
+        ),
         ("resolvers", Value::from(resolvers)),
         ("ipv6", Value::from(options.ipv6)),
         ("http_port", Value::from(options.http_port)),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::certificate::{Digest, KeyPair};
@@ -27,6 +28,10 @@ pub struct Rendered {
     pub(super) parts: Arc<[Part]>,
     pub(super) routes: usize,
     pub(super) certificates: Arc<BTreeMap<Digest, KeyPair>>,
+    /// Whether nginx follows endpoints itself.
+    pub(super) follows_endpoints: bool,
+    /// What it is told of the endpoints of Services.
+    pub(super) endpoints: Arc<BTreeMap<UpstreamName, Vec<SocketAddr>>>,
 }
 
 /// A part of a configuration.
@@ -88,6 +93,16 @@ impl Rendered {
     /// How many routes are served.
     pub fn routes(&self) -> usize {
         self.routes
+    }
+
+    /// Whether endpoints have come or gone since the other one, of which nginx does not learn otherwise.
+    pub fn endpoints_changed_since(&self, other: &Self) -> bool {
+        self.endpoints != other.endpoints
+    }
+
+    /// Whether nginx follows endpoints itself, so that these changes are about which Services it follows.
+    pub fn follows_endpoints(&self) -> bool {
+        self.follows_endpoints
     }
 
     /// What must lie in the files of certificates that this one names: see [`certificate_file`].

@@ -1,11 +1,12 @@
 //! Renders configurations, each from what changed since the one before.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use minijinja::Value;
 
-use super::capacity::Capacity;
+use super::capacity::{Capacity, zone_size};
 use super::fold::{Fold, Rendering, strip_depths, undeclared};
 use super::main_context::{GENERATION, MainInput, SERVERS, UPSTREAMS, main_context};
 use super::rendered::{Chunk, Origin, Part, Rendered};
@@ -112,7 +113,18 @@ impl Renderer {
         let servers = || undeclared_chunks.iter().chain(self.fold.chunks());
         let parts = assemble(&main, self.upstream_chunks.values(), servers())?;
         self.update_certificates(state);
-        Ok(Rendered { parts: parts.into(), routes, certificates: Arc::clone(&self.certificates) })
+        let certificates = Arc::clone(&self.certificates);
+        let follows_endpoints = self.options.endpoint_resolver.is_some();
+        let endpoints = self.endpoints().into();
+        Ok(Rendered { parts: parts.into(), routes, certificates, follows_endpoints, endpoints })
+    }
+
+    /// What nginx is told of endpoints: an upstream's name where it follows them, else their addresses.
+    fn endpoints(&self) -> BTreeMap<UpstreamName, Vec<SocketAddr>> {
+        let follows = self.options.endpoint_resolver.is_some();
+        let known = self.upstreams.iter().filter(|(_, upstream)| upstream.endpoints);
+        let told = |upstream: &Upstream| if follows { Vec::new() } else { upstream.addresses.clone() };
+        known.map(|(name, upstream)| (name.clone(), told(upstream))).collect()
     }
 
     fn update_certificates(&mut self, state: &DesiredState) {
@@ -137,25 +149,31 @@ impl Renderer {
             self.upstreams.clear();
             self.upstream_chunks.clear();
         }
+        let follows = self.options.endpoint_resolver.is_some();
         for name in changed_keys(&self.upstreams, upstreams) {
             self.upstream_chunks.remove(&name);
             self.upstreams.remove(&name);
-            if let Some(upstream) = upstreams.get(&name) {
-                let text = self.templates.upstream(upstream_context(upstream, keepalive))?;
+            let Some(upstream) = upstreams.get(&name) else { continue };
+            if follows && upstream.endpoints || !upstream.addresses.is_empty() {
+                let text = self.templates.upstream(upstream_context(upstream, keepalive, follows))?;
                 let chunk = Chunk { text, origin: Origin::Upstream(name.clone()) };
                 self.upstream_chunks.insert(name.clone(), Arc::new(chunk));
-                self.upstreams.insert(name, Arc::clone(upstream));
             }
+            self.upstreams.insert(name, Arc::clone(upstream));
         }
         Ok(())
     }
 }
 
-fn upstream_context(upstream: &Upstream, keepalive: u32) -> Value {
-    let addresses: Vec<Value> = upstream.addresses.iter().map(token::socket_address).collect();
+fn upstream_context(upstream: &Upstream, keepalive: u32, follows: bool) -> Value {
+    let is_followed = follows && upstream.endpoints;
+    let addresses: Vec<Value> =
+        upstream.addresses.iter().filter(|_| !is_followed).map(token::socket_address).collect();
     let limit = upstream.max_connections;
     Value::from_pairs([
         ("name", token::upstream(&upstream.name)),
+        ("followed", if is_followed { token::endpoints(&upstream.name) } else { Value::from(()) }),
+        ("zone_size", Value::from(zone_size(upstream.addresses.len()))),
         ("addresses", Value::from(addresses)),
         ("max_connections", Value::from((limit > 0).then_some(limit))),
         ("keepalive", Value::from(keepalive)),
@@ -199,5 +217,11 @@ pub fn bootstrap(options: &NginxOptions) -> Result<Rendered, TemplateError> {
     let main = Templates::new(None)?.main(main_context(&input, options, &RouteDefaults::default()))?;
     let no_blocks = || std::iter::empty();
     let parts = assemble(&main, no_blocks(), no_blocks())?;
-    Ok(Rendered { parts: parts.into(), routes: 0, certificates: Arc::default() })
+    Ok(Rendered {
+        parts: parts.into(),
+        routes: 0,
+        certificates: Arc::default(),
+        follows_endpoints: false,
+        endpoints: Arc::default(),
+    })
 }

@@ -41,7 +41,7 @@ impl Rendered {
                 let location = chunk.text.lines().take(line + 1).filter(is_location).count();
                 let routes = servers.iter().flat_map(|server| match location.checked_sub(1) {
                     None => server.routes.as_slice(),
-                    Some(index) => route_of_location(&server.routes, index),
+                    Some(index) => route_of_location(&server.routes, index, self.follows_endpoints),
                 });
                 routes.map(|route| route.ingress.clone()).collect()
             }
@@ -61,11 +61,15 @@ impl Rendered {
     }
 }
 
-/// The route that a server's location of that index belongs to; none for the one that answers 404.
-fn route_of_location(routes: &[std::sync::Arc<Route>], index: usize) -> &[std::sync::Arc<Route>] {
+/// The route that a server's location of that index belongs to; none for those that answer for all.
+fn route_of_location(
+    routes: &[std::sync::Arc<Route>],
+    index: usize,
+    follows_endpoints: bool,
+) -> &[std::sync::Arc<Route>] {
     let mut locations = 0;
     for (position, route) in routes.iter().enumerate() {
-        locations += places(route, routes).count();
+        locations += places(route, routes, follows_endpoints).count();
         if index < locations {
             return routes.get(position..=position).unwrap_or_default();
         }

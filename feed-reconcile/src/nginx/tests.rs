@@ -42,6 +42,7 @@ pub(crate) fn options() -> NginxOptions {
         client_header_buffer_size_in_kb: 16,
         client_body_buffer_size_in_kb: 16,
         large_client_header_buffer_blocks: 4,
+        endpoint_resolver: None,
         resolvers: Vec::new(),
         access_log: None,
         tracing: None,
@@ -63,6 +64,7 @@ fn upstream(service: &str, protocol: Protocol) -> Backend {
     Backend::Upstream(Arc::new(Upstream {
         name: UpstreamName::new(&service, 80, 0, None, DEFAULT_MAX_REQUESTS_PER_CONNECTION),
         addresses: vec![SocketAddr::from(([10, 0, 0, 1], 80))],
+        endpoints: false,
         protocol,
         max_connections: 0,
         keepalive_timeout_milliseconds: None,
@@ -295,4 +297,74 @@ fn a_template_that_would_serve_nothing_is_refused() {
     assert!(refused("{{ 'text' }}").contains("a string cannot be printed"));
     assert!(refused("{{ upstreams|safe }}").contains("unknown filter"));
     assert!(refused("\u{1}").contains("control character"));
+}
+
+/// The state with one upstream of endpoints, of a host beside one with a ClusterIP.
+fn with_endpoints(addresses: &[&str]) -> DesiredState {
+    let mut pods = route("/", PathMatch::Prefix, false);
+    let mut directory = route("/pods/", PathMatch::Directory, true);
+    let Backend::Upstream(upstream) = upstream("pods", Protocol::Http) else { unreachable!() };
+    let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    pods.backend =
+        Backend::Upstream(Arc::new(Upstream { addresses, endpoints: true, ..(*upstream).clone() }));
+    directory.backend = pods.backend.clone();
+    let mut external = route("/external", PathMatch::Prefix, false);
+    external.backend = Backend::External {
+        host: Host::new("api.example.org").unwrap(),
+        port: 443,
+        protocol: Protocol::Https,
+    };
+    let other = vec![route("/", PathMatch::Prefix, false)];
+    state(&[("a.example.com", vec![pods, external, directory]), ("b.example.com", other)])
+}
+
+#[test]
+fn an_nginx_that_follows_endpoints_is_told_where_to_find_them() {
+    let options = NginxOptions {
+        endpoint_resolver: Some(SocketAddr::from(([127, 0, 0, 1], 5353))),
+        resolvers: vec![crate::options::Resolver {
+            address: crate::options::ResolverAddress::Ip([10, 0, 0, 53].into()),
+            port: None,
+        }],
+        ..options()
+    };
+    let mut renderer = Renderer::new(options, RouteDefaults::default()).unwrap();
+    let mut update = |addresses: &[&str]| renderer.update(&with_endpoints(addresses)).unwrap();
+    let one = update(&["10.0.0.1:80"]);
+    insta::assert_snapshot!(blocks(&one));
+    assert!(
+        one.to_text(Generation(1))
+            .contains("    resolver 127.0.0.1:5353 ipv6=off;\n    resolver_timeout 1s;")
+    );
+    for other in [&["10.0.0.2:80", "10.0.0.3:81"][..], &[]] {
+        let other = update(other);
+        assert!(other == one && !other.endpoints_changed_since(&one), "endpoints are none of its business");
+    }
+    let many: Vec<String> = (0..40).map(|pod| format!("10.0.0.{pod}:80")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(
+        update(&many).to_text(Generation(1)).contains(".default.pods.80 128k;"),
+        "more of them need more room"
+    );
+    assert!(renderer.update(&state(&[])).unwrap().endpoints_changed_since(&one));
+}
+
+#[test]
+fn an_older_nginx_is_told_all_endpoints() {
+    let mut renderer = Renderer::new(options(), RouteDefaults::default()).unwrap();
+    let mut update = |addresses: &[&str]| renderer.update(&with_endpoints(addresses)).unwrap();
+    let (one, none) = (update(&["10.0.0.1:80"]), update(&[]));
+    assert!(one != none && none.endpoints_changed_since(&one) && one.endpoints_changed_since(&none));
+    let text = blocks(&none);
+    assert!(!text.contains("default.pods.80 {") && text.matches("return 503;").count() == 3, "{text}");
+    assert!(text.contains("location = /pods {"), "the path without the slash is not redirected: {text}");
+    assert!(!blocks(&one).contains("zone"));
+    let elsewhere = renderer.update(&state(&[("c.example.com", vec![route("/", PathMatch::Prefix, false)])]));
+    let with_more = with_endpoints(&[]);
+    let before = renderer.update(&with_more).unwrap();
+    assert!(before.endpoints_changed_since(&elsewhere.unwrap()));
+    let mut more = with_more;
+    more.servers.extend(state(&[("d.example.com", vec![route("/", PathMatch::Prefix, false)])]).servers);
+    let after = renderer.update(&more).unwrap();
+    assert!(after != before && !after.endpoints_changed_since(&before), "an ordinary change");
 }

@@ -125,6 +125,11 @@ impl fmt::Display for UpstreamTarget<'_> {
     }
 }
 
+/// The name under which the name server for endpoints knows an upstream.
+pub(super) fn endpoints(name: &UpstreamName) -> Value {
+    token(name.as_str())
+}
+
 /// A backend as `proxy_pass` or `grpc_pass` takes it, without a path; `$external` holds the name of an external one.
 pub(super) fn backend(backend: &Backend) -> Value {
     let scheme = |protocol| match protocol {

@@ -130,3 +130,14 @@ fn a_hundred_changes_over_a_second_take_three_reloads() {
     assert_eq!(reloads.len(), 3, "{reloads:?}");
     assert!(reloads[2] < milliseconds(1350), "{reloads:?}: all is served after one and a half second");
 }
+
+#[test]
+fn what_cannot_wait_has_a_bucket_of_its_own_and_then_the_common_one() {
+    let (mut own, mut common) = (Tokens(1, Duration::from_secs(1)), Tokens(1, PERIOD));
+    let mut reserve = Reserve { own: &mut own, common: &mut common };
+    assert_eq!(
+        [reserve.take(), reserve.take(), reserve.take()],
+        [Ok(()), Ok(()), Err(Duration::from_secs(1))]
+    );
+    assert_eq!((own.0, common.0), (0, 0));
+}

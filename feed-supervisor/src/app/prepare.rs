@@ -20,6 +20,7 @@ use crate::nginx::executor::{Known, Mode, Nginx};
 use crate::nginx::files::{Files, Lock};
 use crate::nginx::logs::{Emergency, Follower, Logs};
 use crate::nginx::master::Program;
+use crate::nginx::name_server::NameServer;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::{self, Version};
 use crate::nginx::requests::RequestLog;
@@ -48,6 +49,7 @@ pub(super) struct Prepared {
     pub(super) ingress_metrics: IngressMetrics,
     pub(super) pusher: Option<Pusher>,
     pub(super) requests: Option<Requests>,
+    pub(super) name_server: NameServer,
     pub(super) recipe: Recipe,
     pub(super) default_pair: Option<DefaultPair>,
     pub(super) source: Source,
@@ -64,7 +66,7 @@ impl Prepared {
             config.nginx.template.clone(),
             config.nginx.workdir().join("quarantine.json"),
         )?;
-        recipe.check(facts::options(&config.nginx, version.unwrap_or(Version::OLDEST)))?;
+        recipe.check(facts::options(&config.nginx, version.unwrap_or(Version::OLDEST), None))?;
         observed::check_tracer(&config.nginx)?;
         let default_pair = certificates::read(config)?;
         let admin = Admin::bind(config.health_port).await?;
@@ -84,6 +86,7 @@ impl Prepared {
         let lock = files.lock()?;
         files.clear_drained()?;
         let requests = Requests::open(config, &files, &mut metrics)?;
+        let name_server = NameServer::bind(&files.name_server_port()).await?;
         let (logs, follower, emergencies) = Logs::bind(&files.errors_socket())?;
         let nginx = Arc::new(nginx(config, files, version, follower));
         metrics::register_old_workers(&mut metrics, {
@@ -106,6 +109,7 @@ impl Prepared {
             ingress_metrics,
             pusher,
             requests,
+            name_server,
             recipe,
             default_pair,
             source,

@@ -273,6 +273,7 @@ impl TuningArgs {
             client_header_buffer_size_in_kb: nginx_client_header_buffer_size_in_kb,
             client_body_buffer_size_in_kb: nginx_client_body_buffer_size_in_kb,
             large_client_header_buffer_blocks: nginx_large_client_header_buffer_blocks,
+            endpoint_resolver: None,
             resolvers: Vec::new(),
             access_log: None,
             tracing: None,

@@ -49,8 +49,13 @@ impl Running {
         let recipe = recipe(template);
         let (verdicts, heard) = mpsc::unbounded_channel();
         let look_again = Arc::new(Notify::new());
-        let surroundings =
-            Surroundings { nginx: known, default_pair, traffic: None, look_again: Arc::clone(&look_again) };
+        let surroundings = Surroundings {
+            nginx: known,
+            default_pair,
+            traffic: None,
+            endpoints: Endpoints::default(),
+            look_again: Arc::clone(&look_again),
+        };
         let task = tokio::spawn(run(reader, recipe, surroundings, RESYNC_PERIOD, heard, sender));
         Self { writer, nginx, computed, options: Place::new().options(), verdicts, look_again, task }
     }

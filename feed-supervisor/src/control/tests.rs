@@ -24,7 +24,7 @@ use crate::nginx::fixture::{PATIENCE, Place, Process, eventually};
 use crate::runtime::health::Health;
 use crate::runtime::metrics::{Format, Metrics};
 use crate::runtime::source;
-use crate::tokens::Tokens;
+use crate::tokens::{Budgets, Tokens};
 
 const SETTINGS: Settings =
     Settings { sidecar: false, confirm_timeout: PATIENCE, max_restarts: 3, allow_empty: false };
@@ -108,13 +108,13 @@ impl Feed {
         let (health, mut metrics) = (Health::new(), Metrics::new("feed_ingress"));
         let ingress_metrics = IngressMetrics::register(&mut metrics, &health, reader.freshness());
         let board = Board::new(health.clone(), ingress_metrics);
-        let bucket = Tokens::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(30));
         let live_file = process.nginx.files.live().to_string_lossy().into_owned();
         let commands = process.commands.clone();
         let (judge, verdicts) = mpsc::unbounded_channel();
-        let bucket = Box::new(bucket);
+        let bucket = || Box::new(Tokens::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(30)));
+        let budgets = Budgets { common: bucket(), endpoints: bucket(), upstreams: bucket() };
         let control =
-            Control::begin(settings, found, bucket, commands, board.clone(), judge, live_file).unwrap();
+            Control::begin(settings, found, budgets, commands, board.clone(), judge, live_file).unwrap();
         let (computed, events) = mpsc::channel(1);
         let (_, unused) = mpsc::channel(1);
         let events = Events { computed: events, nginx: std::mem::replace(&mut process.outcomes, unused) };

@@ -1,6 +1,7 @@
 //! What the machine and the nginx on it can do, for the options of the configuration.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 
 use feed_reconcile::options::NginxOptions;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
@@ -14,12 +15,17 @@ use crate::config::{NginxConfig, NginxFacts};
 use crate::runtime::health::{Condition, Health};
 
 /// The options of the configuration for that nginx on this machine.
-pub fn options(config: &NginxConfig, version: Version) -> NginxOptions {
+pub fn options(
+    config: &NginxConfig,
+    version: Version,
+    endpoint_resolver: Option<SocketAddr>,
+) -> NginxOptions {
     config.options(NginxFacts {
         ipv6: ports::has_ipv6(),
         keepalive_min_timeout: version.has_keepalive_min_timeout(),
         http2_directive: version.has_http2_directive(),
         open_file_limit: open_file_limit(),
+        endpoint_resolver: endpoint_resolver.filter(|_| version.follows_endpoints()),
     })
 }
 
@@ -32,6 +38,7 @@ fn open_file_limit() -> Option<u64> {
 /// Follows what is known of nginx, and tells the options whenever they change.
 pub async fn follow(
     config: NginxConfig,
+    endpoint_resolver: SocketAddr,
     mut known: watch::Receiver<Known>,
     told: watch::Sender<Option<NginxOptions>>,
     health: Health,
@@ -43,7 +50,7 @@ pub async fn follow(
             last = Some(version);
             info!(%version, "nginx has told its version.");
             health.report("nginx version", condition(version));
-            let options = options(&config, version);
+            let options = options(&config, version, Some(endpoint_resolver));
             told.send_if_modified(|told| {
                 let is_new = told.as_ref() != Some(&options);
                 *told = Some(options);
@@ -71,7 +78,8 @@ mod tests {
         let (known, health) = (watch::Sender::new(Known::default()), Health::new());
         let (told, mut options) = watch::channel(None);
         let config = Place::new().config("--manifests=/").nginx;
-        let following = tokio::spawn(follow(config, known.subscribe(), told, health.clone()));
+        let resolver = ([127, 0, 0, 1], 53).into();
+        let following = tokio::spawn(follow(config, resolver, known.subscribe(), told, health.clone()));
         let mut option_with = async |version| {
             known.send_modify(|known| known.version = Some(version));
             options.changed().await.unwrap();

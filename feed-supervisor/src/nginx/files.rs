@@ -125,6 +125,11 @@ impl Files {
         self.workdir.join("errors.sock")
     }
 
+    /// The file that names the port of the name server for endpoints.
+    pub fn name_server_port(&self) -> PathBuf {
+        self.workdir.join("name-server.port")
+    }
+
     /// The log of requests.
     pub fn request_log(&self) -> PathBuf {
         self.workdir.join("requests/requests.log")

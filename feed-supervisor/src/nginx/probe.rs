@@ -22,6 +22,9 @@ impl Version {
     /// The first with `keepalive_min_timeout`.
     const KEEPALIVE_MIN_TIMEOUT: Self = Self(1, 27, 4);
 
+    /// The first whose upstreams can follow a name server.
+    const FOLLOWS_ENDPOINTS: Self = Self(1, 27, 3);
+
     /// The first with the directive `http2`.
     const HTTP2_DIRECTIVE: Self = Self(1, 25, 1);
 
@@ -38,6 +41,11 @@ impl Version {
     /// Whether a reload can be made without failing a single request.
     pub fn has_keepalive_min_timeout(self) -> bool {
         self >= Self::KEEPALIVE_MIN_TIMEOUT
+    }
+
+    /// Whether its upstreams can follow a name server.
+    pub fn follows_endpoints(self) -> bool {
+        self >= Self::FOLLOWS_ENDPOINTS
     }
 
     /// Whether it knows the directive `http2`.
@@ -124,6 +132,7 @@ mod tests {
         for broken in ["", "1.2", "nginx", "1.x.3"] {
             assert_eq!(Version::parse(broken), None, "{broken:?}");
         }
+        assert!(Version(1, 27, 3).follows_endpoints() && !Version(1, 27, 2).follows_endpoints());
         assert!(Version(1, 27, 4).has_keepalive_min_timeout());
         assert!(Version(1, 30, 0).has_keepalive_min_timeout());
         assert!(!Version(1, 27, 3).has_keepalive_min_timeout());

@@ -27,6 +27,7 @@ fn upstream(service: &str, addresses: &[&str]) -> Backend {
             DEFAULT_MAX_REQUESTS_PER_CONNECTION,
         ),
         addresses: addresses.iter().map(|address| address.parse::<SocketAddr>().unwrap()).collect(),
+        endpoints: false,
         protocol: Protocol::Http,
         max_connections: 0,
         keepalive_timeout_milliseconds: None,
