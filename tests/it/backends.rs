@@ -107,7 +107,7 @@ async fn an_external_name_is_resolved_at_run_time() {
         let yaml = manifest(&[service, route("outside", CLASS, "outside.test", "outside")]);
 
         let refused = Feed::builder(&nginx).manifest("all.yaml", &yaml).ready().await;
-        assert_eq!(refused.get("outside.test", "/").await.status, 404);
+        assert_eq!(refused.get("outside.test", "/").await.status, 503);
         let diagnostics = refused.status().await["diagnostics"].to_string();
         assert!(diagnostics.contains("ExternalNameRefused"), "{diagnostics}");
 

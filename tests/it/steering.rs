@@ -49,7 +49,7 @@ async fn the_backend_is_told_the_host_that_was_routed() {
             (other("http://public.test"), "a", "/", "public.test"),
             (other("http://public.test?x=//1"), "a", "/?x=//1", "public.test"),
             (other("http://public.test/foo/a%2Fb?"), "a", "/a%2Fb?", "public.test"),
-            (other("http://public.test//foo//x"), "a", "//x", "public.test"),
+            (other("http://public.test/foo//x"), "a", "//x", "public.test"),
             (other("http://one.wild.test/x"), "a", "/x", "one.wild.test"),
             (other("http://undeclared.test/x"), "c", "/x", "undeclared.test"),
             (other("http://public.test/x").version("HTTP/1.0"), "a", "/x", "public.test"),
@@ -74,7 +74,7 @@ async fn the_backend_is_told_the_host_that_was_routed() {
         ] {
             assert_eq!(send(feed, request).await.status, 403);
         }
-        for ambiguous in ["http://public.test/foo/../x", "http://public.test//x/.."] {
+        for ambiguous in ["http://public.test/foo/../x", "http://public.test//x"] {
             assert_eq!(send(feed, other(ambiguous)).await.status, 400);
         }
         let grpc = echo(feed, other("http://public.test/grpc/x")).await;
@@ -128,7 +128,7 @@ async fn over_tls_it_is_the_same() {
         }
         let get = |uri: &str| http::Request::get(uri).body(()).unwrap();
         let seen =
-            send_http2(address, "public.test", get("https://public.test//foo//x?"), "").await.unwrap().echo();
+            send_http2(address, "public.test", get("https://public.test/foo//x?"), "").await.unwrap().echo();
         assert_eq!(
             (seen.backend.as_str(), seen.target.as_str(), seen.all("host")),
             ("a", "//x?", vec!["public.test"])
