@@ -77,8 +77,8 @@ impl Endpoints {
         answered: u16,
         now: Instant,
     ) {
-        // Where there was nobody to ask, nginx names the upstream instead of an address.
-        if attempt.address.parse::<SocketAddr>().is_err() {
+        // Where there was nobody to ask, nginx names the upstream, or an address without a port that it was given instead.
+        if attempt.address.parse::<SocketAddr>().map_or(0, |address| address.port()) == 0 {
             return;
         }
         let counted = match destination {

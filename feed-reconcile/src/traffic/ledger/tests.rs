@@ -145,6 +145,7 @@ fn each_request_is_counted_once_under_what_is_declared() {
         line("a.example.com", Some(&root), 499, "[fd00::1]:80\t-\t11\t0"),
         line("a.example.com", None, 301, NOBODY),
         line("b.example.com", Some(&foo), 502, "0123abcd.default.a.80\t502\t0\t0"),
+        line("b.example.com", Some(&foo), 503, "127.0.0.1:0\t502\t0\t0"),
         line("b.example.com", None, 404, NOBODY),
         line("", Some(&fallback), 503, NOBODY),
         line("", None, 400, NOBODY),
@@ -153,7 +154,7 @@ fn each_request_is_counted_once_under_what_is_declared() {
         book.read(&line);
     }
     insta::assert_snapshot!(book.shown());
-    assert_eq!((book.ledger.counted(), book.ledger.unreadable()), (9, 0));
+    assert_eq!((book.ledger.counted(), book.ledger.unreadable()), (10, 0));
 }
 
 #[test]
