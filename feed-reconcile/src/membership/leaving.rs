@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::machine::{List, Membership, Phase};
 use super::member::{Call, Member, Retry, Tie};
-use super::{Command, CutShort, End, Event, LEAST_DRAIN, POLL, Settings, Standing};
+use super::{Command, CutShort, End, Event, Jitter, LEAST_DRAIN, POLL, Settings, Standing};
 
 /// How long before the end of the grace period entries are removed, although requests are still under way.
 const LEAST_RELEASE: Duration = Duration::from_secs(5);
@@ -109,7 +109,13 @@ impl Member {
     }
 
     /// What follows from a look.
-    pub(super) fn seen_leaving(&mut self, standing: Standing, now: Instant) {
+    pub(super) fn seen_leaving(&mut self, standing: Standing, now: Instant, jitter: Jitter) {
+        if matches!(self.tie, Tie::Detached(_)) && standing.is_registered() {
+            // A registration that was given up has come late, or somebody has put us back.
+            self.tie = Tie::Attached;
+            self.standing = Some(standing);
+            return self.failed("it has this target registered again".to_owned(), now, jitter);
+        }
         let next = match (self.tie, &standing) {
             (Tie::Unknown, Standing::Absent) => {
                 self.tie = Tie::None;

@@ -101,7 +101,7 @@ impl<K: Clone + Ord> Membership<K> {
     /// Asks for the list, if that is due.
     pub(super) fn list(&mut self, now: Instant) -> Option<Command<K>> {
         let is_due = !self.list.is_under_way && self.list.due.is_some_and(|due| due <= now);
-        let known = self.members.iter().filter(|(_, member)| member.tie != Tie::None);
+        let known = self.members.iter().filter(|(_, member)| member.may_be_attached());
         is_due.then(|| {
             self.list.is_under_way = true;
             Command::List(known.map(|(name, _)| name.clone()).collect())
@@ -165,7 +165,7 @@ impl<K: Clone + Ord> Membership<K> {
             return;
         }
         match outcome {
-            Ok(standing) if leaves => member.seen_leaving(standing, now),
+            Ok(standing) if leaves => member.seen_leaving(standing, now, jitter),
             Ok(standing) => member.seen(standing, &self.settings, now, jitter),
             Err(why) => {
                 member.failed(why, now, jitter);

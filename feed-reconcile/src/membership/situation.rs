@@ -172,8 +172,11 @@ impl<K: fmt::Display> fmt::Display for Problem<K> {
 impl<K: Clone + Ord> Membership<K> {
     /// How things stand at that time.
     pub fn situation(&self, now: Instant) -> Situation<K> {
-        let shown = |member: &Member| {
-            member.claim == Claim::Ours || !matches!(member.tie, Tie::Unknown | Tie::None | Tie::Released)
+        let shown = |member: &Member| match member.tie {
+            _ if member.claim == Claim::Ours => true,
+            Tie::Unknown | Tie::None | Tie::Released => false,
+            Tie::Detached(at) => now < at + self.settings.drain_delay,
+            Tie::Perhaps | Tie::Attached | Tie::Releasing => true,
         };
         let member = |(name, member): (&K, &Member)| MemberSituation {
             name: name.clone(),

@@ -47,7 +47,9 @@ impl Member {
         let was_registered_just_now = self.tie == Tie::Attached && self.standing.is_none();
         match (&standing, self.tie) {
             (Standing::Absent, Tie::Unknown) => self.tie = Tie::None,
-            (standing, Tie::Unknown | Tie::None | Tie::Perhaps) if standing.is_registered() => {
+            (standing, Tie::Unknown | Tie::None | Tie::Perhaps | Tie::Detached(_))
+                if standing.is_registered() =>
+            {
                 self.tie = Tie::Attached;
             }
             _ => {}
@@ -88,8 +90,11 @@ impl Member {
     fn seen_elsewhere(&mut self, next_list: Instant, now: Instant) {
         match self.standing {
             Some(Standing::Absent) => {
-                if !matches!(self.tie, Tie::Detached(_)) {
-                    self.tie = Tie::None;
+                match self.tie {
+                    // It may go on sending requests for a while, which counts in the end.
+                    Tie::Perhaps | Tie::Attached => self.tie = Tie::Detached(now),
+                    Tie::Unknown => self.tie = Tie::None,
+                    _ => {}
                 }
                 self.succeeded(None);
             }
@@ -99,6 +104,7 @@ impl Member {
                 }
                 self.succeeded(Some(now + POLL));
             }
+            _ if self.claim == Claim::Foreign && self.may_be_attached() => self.succeeded(Some(now + POLL)),
             _ => self.succeeded(Some(next_list)),
         }
     }

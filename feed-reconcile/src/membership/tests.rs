@@ -1,6 +1,7 @@
 mod claims;
 mod from_before;
 mod properties;
+mod simulation;
 mod world;
 
 use std::time::Duration;

@@ -20,8 +20,10 @@ fn what_was_ours_is_kept_until_somebody_takes_us_out() {
     world.balancer("a").registered = false;
     world.run(seconds(60));
     let situation = world.machine.situation(world.now);
-    assert_eq!((situation.attached, situation.members.len()), (1, 1));
+    assert_eq!((situation.attached, situation.members.len()), (1, 2));
+    assert_eq!(situation.members[0].bond, Bond::Detached);
     world.run(seconds(600));
+    assert_eq!(world.machine.situation(world.now).members.len(), 1);
     assert!(!world.trace().contains("attach"), "who takes us out means it");
     world.listed.push("a");
     world.run(seconds(60));

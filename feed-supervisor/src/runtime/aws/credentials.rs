@@ -91,8 +91,8 @@ impl Kept {
         let since = self.asked_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         let remaining = remaining(credentials, time);
         let may_ask = since >= self.pause();
-        let is_needed = is_refused(credentials.access_key_id()) || remaining <= BUFFER;
-        (!remaining.is_zero() && !(is_needed && may_ask)).then_some(credentials)
+        let should_ask = may_ask && (is_refused(credentials.access_key_id()) || remaining <= BUFFER);
+        (!remaining.is_zero() && !should_ask).then_some(credentials)
     }
 
     fn pause(&self) -> Duration {
@@ -114,14 +114,12 @@ impl Kept {
                 if is_refused(credentials.access_key_id()) {
                     self.refusals = self.refusals.saturating_add(1);
                     warn!(pause = ?self.pause(), "AWS refuses the credentials, and their source has no others yet.");
+                } else if before == Some(true) {
+                    info!("AWS has refused the credentials: their source has given others.");
+                    // They may be refused as well.
+                    self.refusals = self.refusals.saturating_add(1);
                 } else {
-                    if before == Some(true) {
-                        info!("AWS has refused the credentials: their source has given others.");
-                        // They may be refused as well.
-                        self.refusals = self.refusals.saturating_add(1);
-                    } else {
-                        self.refusals = 0;
-                    }
+                    self.refusals = 0;
                 }
                 self.credentials = Some(credentials.clone());
                 Ok(credentials)
