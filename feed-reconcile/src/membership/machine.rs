@@ -164,6 +164,7 @@ impl<K: Clone + Ord> Membership<K> {
         if member.call != Some(Call::Observing) {
             return;
         }
+        let was_former = member.claim == Claim::Former && member.may_be_attached();
         match outcome {
             Ok(standing) if leaves => member.seen_leaving(standing, now, jitter),
             Ok(standing) => member.seen(standing, &self.settings, now, jitter),
@@ -174,6 +175,10 @@ impl<K: Clone + Ord> Membership<K> {
                     member.due = Some(now);
                 }
             }
+        }
+        if !leaves && was_former && !member.may_be_attached() {
+            // With that it is none of ours any more, which the next list tells.
+            self.list.due = self.list.due.map(|_| now);
         }
     }
 

@@ -87,7 +87,13 @@ async fn a_load_balancer_that_is_deleted_is_gone() {
             }
         })
         .await;
-        assert_eq!(feed.status().await["frontends"]["endpoints"], json!([]));
+        eventually("it is out of the status", async || {
+            match feed.status().await["frontends"]["endpoints"].clone() {
+                endpoints if endpoints == json!([]) => Ok(()),
+                endpoints => Err(endpoints),
+            }
+        })
+        .await;
         feed.signal(Signal::SIGTERM);
         assert_eq!(feed.wait_exit(Duration::from_secs(20)).await.code(), Some(0), "{}", feed.log());
     }
