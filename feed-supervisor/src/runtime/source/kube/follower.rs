@@ -121,6 +121,10 @@ impl<K: Tracked + Resource<DynamicType = ()>> Follower<K> {
             let diagnostics_before = Arc::clone(&state.diagnostics);
             Arc::make_mut(&mut state.diagnostics)
                 .retain(|diagnostic| diagnostic.object.kind != K::OBJECT_KIND);
+            if !state.snapshot.unreadable.is_empty() {
+                let unreadable = Arc::make_mut(&mut state.snapshot.unreadable);
+                unreadable.retain(|object| object.kind != K::OBJECT_KIND);
+            }
             for malformed in &malformed {
                 note::<K>(state, malformed);
             }
@@ -144,12 +148,11 @@ fn backoff() -> ExponentialBackoff {
 /// Tells of an object that cannot be understood; its last good version stays.
 fn note<K: Tracked>(state: &mut SourceState, malformed: &InvalidObject) -> Change {
     let name = ObjectName::of(&malformed.metadata);
-    let consequence = match K::store(&state.snapshot).get(&name) {
-        Some(_) => "its last good version is used",
-        None => "it is left out",
-    };
+    let object = ObjectKey { kind: K::OBJECT_KIND, name: name.clone() };
+    let is_known = K::store(&state.snapshot).get(&name).is_some();
+    let consequence = if is_known { "its last good version is used" } else { "it is left out" };
     let diagnostic = Diagnostic {
-        object: ObjectKey { kind: K::OBJECT_KIND, name: name.clone() },
+        object: object.clone(),
         field: Field::default(),
         code: Code::InvalidManifest,
         message: format!(
@@ -163,6 +166,9 @@ fn note<K: Tracked>(state: &mut SourceState, malformed: &InvalidObject) -> Chang
     }
     forget::<K>(state, &name);
     Arc::make_mut(&mut state.diagnostics).insert(diagnostic);
+    if !is_known {
+        Arc::make_mut(&mut state.snapshot.unreadable).insert(object);
+    }
     Change::Decisive
 }
 
@@ -174,5 +180,7 @@ fn forget<K: Tracked>(state: &mut SourceState, name: &ObjectName) -> Change {
         return Change::None;
     }
     Arc::make_mut(&mut state.diagnostics).retain(|diagnostic| !is_about_it(diagnostic));
+    Arc::make_mut(&mut state.snapshot.unreadable)
+        .retain(|object| object.kind != K::OBJECT_KIND || object.name != *name);
     Change::Decisive
 }

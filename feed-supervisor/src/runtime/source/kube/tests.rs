@@ -270,8 +270,14 @@ async fn a_malformed_object_leaves_its_last_good_version_and_all_others() {
         ]
     );
 
+    let unreadable = |state: &SourceState| -> Vec<String> {
+        state.snapshot.unreadable.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(unreadable(&state), ["Ingress n/a"]);
+
     feed.send("MODIFIED", &broken("b", "8"));
     let state = world.state().await;
+    assert_eq!(unreadable(&state), ["Ingress n/a"], "there is a version of b that can be read");
     assert_eq!(state.snapshot.ingresses.len(), 1, "the last good version of b stays");
     assert_eq!(state.diagnostics.len(), 2);
 
@@ -280,6 +286,7 @@ async fn a_malformed_object_leaves_its_last_good_version_and_all_others() {
     let state = world.state().await;
     assert_eq!(state.snapshot.ingresses.len(), 2, "b stays even so");
     assert_eq!(state.diagnostics.len(), 1, "a is gone");
+    assert_eq!(unreadable(&state), [""; 0]);
 
     let feed = world.watch("20").await.stream();
     feed.send("MODIFIED", &ingress("b", "21"));

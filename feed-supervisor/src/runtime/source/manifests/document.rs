@@ -298,14 +298,31 @@ fn is_others(fields: &Map<String, Value>, api_version: &str, kind: &str) -> bool
     !is_our_kind && (!kind.is_empty() || !looks_like_an_object)
 }
 
-/// Where the line ends of wrapped base64 are, an API server takes it as it is: Go's decoder ignores them.
+/// Takes out of base64 what Go's decoder, and so an API server, ignores: line ends, and spare bits of the last letter.
 fn unwrap_base64(fields: &mut Map<String, Value>) {
     let data = fields.get_mut("data").and_then(Value::as_object_mut);
     for value in data.into_iter().flat_map(|data| data.values_mut()) {
         if let Value::String(text) = value {
             text.retain(|character| !matches!(character, '\r' | '\n'));
+            if let Some(canonical) = without_spare_bits(text) {
+                *text = canonical;
+            }
         }
     }
+}
+
+fn without_spare_bits(text: &str) -> Option<String> {
+    const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (data, padding) = text.split_at_checked(text.trim_end_matches('=').len())?;
+    let spare_bits = match padding.len() {
+        1 => 2,
+        2 => 4,
+        _ => return None,
+    };
+    let (before, last) = data.split_at_checked(data.len().checked_sub(1)?)?;
+    let value = LETTERS.find(last)?;
+    let letter = LETTERS.get(value >> spare_bits << spare_bits..)?.chars().next()?;
+    Some(format!("{before}{letter}{padding}"))
 }
 
 /// The object that these fields would be, where they say so.

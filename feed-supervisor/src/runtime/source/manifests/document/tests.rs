@@ -396,6 +396,14 @@ Secret default/a []
     let Object::Secret(secret) = &document.objects[0].object else { panic!() };
     let data = secret.data.as_ref().unwrap();
     assert_eq!((&*data["tls.crt"].0, &*data["tls.key"].0), (&b"abcdef"[..], &b"abcdef"[..]));
+    for (text, expected) in
+        [("YWI=", "YWI="), ("YWJ=", "YWI="), ("YR==", "YQ=="), ("Y/==", "Yw=="), ("YW==", "YQ==")]
+    {
+        assert_eq!(without_spare_bits(text).as_deref(), Some(expected), "{text}");
+    }
+    for text in ["", "=", "YWJj", "Y===", "\u{e9}=", "YW*="] {
+        assert_eq!(without_spare_bits(text), None, "{text}");
+    }
     let refused = parse(split(text, Syntax::Yaml)[1].text, Syntax::Yaml);
     assert_eq!(refused.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>(), ["Secret default/b"]);
 }
