@@ -1,36 +1,39 @@
 //! Wiring: everything that is spawned is spawned here, and here is the order in which the process begins and ends.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use feed_reconcile::dns::{ZoneConflict, ZoneId, Zones};
+use feed_reconcile::dns::ZoneId;
+use feed_reconcile::dns::keeper::{Keeper, Settings};
+use feed_reconcile::options::Adoption;
 use feed_supervisor::runtime::admin::{Admin, AdminError, Pages};
 use feed_supervisor::runtime::aws;
 use feed_supervisor::runtime::aws::calls::AwsCalls;
-use feed_supervisor::runtime::aws::{CallError, Patience};
+use feed_supervisor::runtime::aws::Patience;
 use feed_supervisor::runtime::health::{Condition, Health};
 use feed_supervisor::runtime::kubernetes::ClientError;
 use feed_supervisor::runtime::metrics::Metrics;
 use feed_supervisor::runtime::push::{PushError, Pusher};
-use feed_supervisor::runtime::shutdown::Shutdown;
+use feed_supervisor::runtime::shutdown::{self, Shutdown};
 use feed_supervisor::runtime::signals::{self, LogFiles};
+use feed_supervisor::runtime::source::SourceReader;
 use feed_supervisor::runtime::source::manifests::ManifestError;
 use futures::FutureExt;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::config::{Config, FrontendConfig, PlanOutput};
 use crate::control::Control;
-use crate::endpoints::Elb;
-use crate::keeper::{Frontends, Keeper};
+use crate::endpoints::{Elb, Wanted};
+use crate::leadership::Leadership;
 use crate::metrics::DnsMetrics;
 use crate::plan::Report;
 use crate::report::Reporter;
-use crate::zone::{Route53, Route53Zone};
+use crate::zone::Route53;
 
 mod cluster;
 
@@ -50,12 +53,8 @@ pub enum AppError {
     Client(#[from] ClientError),
     #[error(transparent)]
     Push(#[from] PushError),
-    #[error("{0}; is --r53-hosted-zone right, and may we use it?")]
-    Zone(#[source] CallError),
-    #[error(transparent)]
-    ZoneConflict(#[from] ZoneConflict),
-    #[error(transparent)]
-    Aws(#[from] CallError),
+    #[error("{0}")]
+    NotLooked(String),
     #[error("the cluster's objects could not be read within {} s: {reasons}", .within.as_secs())]
     Cluster { within: Duration, reasons: String },
     #[error("cannot print the plan: {0}")]
@@ -67,8 +66,8 @@ pub enum AppError {
 /// How long `plan` waits for the cluster's objects.
 const PLAN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between two tries to open the zones.
-const OPEN_AGAIN: Duration = Duration::from_secs(10);
+/// How long one try of a call to Elastic Load Balancing may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Keeps the zones until the process is told to end.
 ///
@@ -101,16 +100,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     if let Some(pusher) = pusher.clone() {
         tasks.spawn("what pushes metrics", pusher.run(Arc::clone(&metrics)).map(Ok::<_, Infallible>));
     }
-    let Some((zones, remote)) = open_zones(&config, &calls, &reporter, shutdown.clone()).await? else {
-        return Ok(());
-    };
-    reporter.opened(&zones);
-    let keeper = keeper(&config, zones, remote, &calls).await;
+    let keeping = Keeping::new(&config, &calls).await;
     let (source, candidate) = cluster.follow(&mut tasks);
     let (leadership, candidacy) = candidate.run();
-    let resync_period = config.resync_period;
-    let look_again = asked.look_again;
-    let control = Control { keeper, source, leadership, shutdown, look_again, reporter, resync_period };
+    if !leadership.is_held() {
+        reporter.stands_by();
+    }
+    let control = keeping.control(source, leadership, shutdown, asked.look_again, reporter);
     let ended = tokio::select! {
         () = control.run() => Ok(()),
         failed = tasks.failed() => Err(failed),
@@ -124,62 +120,55 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     ended
 }
 
-/// Opens the zones; those that cannot be reached are tried again, until the process is to end.
-async fn open_zones(
-    config: &Config,
-    calls: &AwsCalls,
-    reporter: &Reporter,
-    mut shutdown: Shutdown,
-) -> Result<Option<(Zones, BTreeMap<ZoneId, Route53Zone>)>, AppError> {
-    loop {
-        match try_open_zones(config, calls).await {
-            Err(AppError::Aws(error)) => reporter.not_opened(&error),
-            opened => return opened.map(Some),
-        }
-        tokio::select! {
-            () = sleep(OPEN_AGAIN) => {}
-            () = shutdown.draining() => return Ok(None),
+/// What decides, and what it decides about.
+struct Keeping {
+    keeper: Keeper,
+    route53: Route53,
+    balancers: Option<(Elb, Wanted)>,
+    adoption: Adoption,
+}
+
+impl Keeping {
+    async fn new(config: &Config, calls: &AwsCalls) -> Self {
+        let patience = Patience { retries: config.aws.retries, attempt_timeout: ATTEMPT_TIMEOUT };
+        let sdk = aws::config(config.aws.region.clone(), patience).await;
+        let (given, balancers) = match &config.frontends {
+            FrontendConfig::Given(endpoints) => (Some(endpoints.clone()), None),
+            FrontendConfig::Discovered(wanted) => (None, Some((Elb::new(&sdk, calls), wanted.clone()))),
+        };
+        let settings = Settings { resync_period: config.resync_period, rules: config.rules.clone() };
+        Self {
+            keeper: Keeper::new(settings, config.zones.iter().cloned(), given),
+            route53: Route53::new(&sdk, calls),
+            balancers,
+            adoption: config.adoption.clone(),
         }
     }
-}
 
-/// The time includes that of waiting for a turn in the account's quota.
-fn patience(config: &Config) -> Patience {
-    Patience { retries: config.aws.retries, attempt_timeout: Duration::from_secs(30) }
-}
-
-async fn try_open_zones(
-    config: &Config,
-    calls: &AwsCalls,
-) -> Result<(Zones, BTreeMap<ZoneId, Route53Zone>), AppError> {
-    let sdk = aws::config(config.aws.region.clone(), patience(config)).await;
-    let route53 = Route53::new(&sdk, calls);
-    let (mut zones, mut remote) = (Vec::new(), BTreeMap::new());
-    for id in &config.zones {
-        let (zone, opened) = route53
-            .open(id)
-            .await
-            .map_err(|error| if error.is_final() { AppError::Zone(error) } else { AppError::Aws(error) })?;
-        zones.push(zone);
-        remote.insert(id.clone(), opened);
-    }
-    Ok((Zones::new(zones)?, remote))
-}
-
-async fn keeper(
-    config: &Config,
-    zones: Zones,
-    remote: BTreeMap<ZoneId, Route53Zone>,
-    calls: &AwsCalls,
-) -> Keeper<Route53Zone, Elb> {
-    let frontends = match &config.frontends {
-        FrontendConfig::Given(endpoints) => Frontends::Given(endpoints.clone()),
-        FrontendConfig::Discovered(wanted) => {
-            let sdk = aws::config(config.aws.region.clone(), patience(config)).await;
-            Frontends::Discovered(Elb::new(&sdk, calls), wanted.clone())
+    fn control(
+        self,
+        source: SourceReader,
+        leadership: Leadership,
+        shutdown: Shutdown,
+        look_again: Arc<Notify>,
+        reporter: Reporter,
+    ) -> Control<Route53, Elb> {
+        let Self { keeper, route53, balancers, adoption } = self;
+        let turns = route53.turns().clone();
+        let waiting = Box::new(move || turns.waiting().iter().map(|id| ZoneId::new(id)).collect());
+        Control {
+            keeper,
+            zones: route53,
+            balancers,
+            waiting,
+            adoption,
+            source,
+            leadership,
+            shutdown,
+            look_again,
+            reporter,
         }
-    };
-    Keeper::new(zones, remote, frontends, config.policy.clone())
+    }
 }
 
 /// Prints what would be changed. Returns whether anything would.
@@ -191,8 +180,7 @@ pub async fn plan(config: Config, output: PlanOutput, out: &mut impl Write) -> R
     let calls = AwsCalls::default();
     let health = Health::new();
     let cluster = Cluster::open(&config, &mut Metrics::new("feed_dns"), &health).await?;
-    let (zones, remote) = try_open_zones(&config, &calls).await?;
-    let mut keeper = keeper(&config, zones, remote, &calls).await;
+    let keeping = Keeping::new(&config, &calls).await;
     let mut tasks = Tasks::default();
     let (mut source, _) = cluster.follow(&mut tasks);
     let state = tokio::select! {
@@ -202,13 +190,19 @@ pub async fn plan(config: Config, output: PlanOutput, out: &mut impl Write) -> R
         })?,
         failed = tasks.failed() => return Err(failed),
     };
-    if let Some(failure) = keeper.look().await.into_iter().next() {
-        return Err(failure.error.into());
+    let (_trigger, shutdown) = shutdown::channel();
+    let metrics = DnsMetrics::register(&mut Metrics::new("feed_dns"), &health, source.freshness());
+    let reporter = Reporter::new(health, metrics);
+    let mut control = keeping.control(source, Leadership::Alone, shutdown, Arc::default(), reporter);
+    let (now, ingresses) = control.look(&state).await;
+    let report = Report::new(&control.keeper, now, &state.diagnostics, &ingresses);
+    if control.keeper.knows_endpoints() {
+        report.print(output, out).map_err(AppError::Print)?;
     }
-    let decision = keeper.decide(&state.snapshot);
-    let report = Report::new(&keeper, &decision, &state.diagnostics);
-    report.print(output, out).map_err(AppError::Print)?;
-    Ok(report.has_changes())
+    match report.failures() {
+        [] => Ok(report.has_changes()),
+        failures => Err(AppError::NotLooked(failures.join("\n"))),
+    }
 }
 
 /// The tasks that go on as long as the process does; aborted when dropped.

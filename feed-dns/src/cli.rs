@@ -11,7 +11,6 @@ use feed_supervisor::runtime::flags::{
 };
 
 use crate::config::{Config, PlanOutput};
-use crate::keeper::Policy;
 use crate::metrics;
 
 mod aws;
@@ -155,7 +154,11 @@ const HELP: &[(&str, &str)] = &[
         "resync_period",
         "How often the zones are listed and load balancers are looked for although nothing has changed",
     ),
-    ("ingress_class", "Take the Ingresses of this class only; those of every class without it"),
+    (
+        "ingress_class",
+        "Take the Ingresses of this class only, and load balancers whose tag sky.uk/KubernetesClusterIngressClass, where \
+         they have it, is this; those of every class without it",
+    ),
     ("include_classless_ingresses", "Take the Ingresses that name no class too"),
     (
         "ingress_controller_namespace_selectors",
@@ -180,14 +183,16 @@ impl CliCommand {
 impl RunArgs {
     fn resolve(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Config, UsageError> {
         let Self { zones, frontends, aws, cluster, adoption, lease, process, reports } = self;
-        let (zones, max_deletion_percent) = zones.resolve()?;
+        let (zones, rules) = zones.resolve()?;
+        let adoption = adoption.resolve();
         let (source, resync_period) = cluster.resolve()?;
         let (push, spans) = reports.resolve(metrics::OWN_LABELS)?;
         Ok(Config {
             zones,
-            frontends: frontends.resolve()?,
+            frontends: frontends.resolve(adoption.class.clone())?,
             aws: aws.resolve(),
-            policy: Policy { adoption: adoption.resolve(), max_deletion_percent },
+            adoption,
+            rules,
             source,
             resync_period,
             lease: lease.resolve("feed-dns", variable("POD_NAMESPACE"))?,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use feed_reconcile::dns::{Endpoints, ZoneId};
+use feed_reconcile::dns::{Endpoints, Rules, ZoneId};
+use feed_reconcile::options::Adoption;
 use feed_supervisor::runtime::settings::{LeaseConfig, Logging, PushConfig, Source, SpansConfig};
 
 use crate::endpoints::Wanted;
-use crate::keeper::Policy;
 
 /// Settings of `feed-dns`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,10 @@ pub struct Config {
     pub frontends: FrontendConfig,
     /// AWS.
     pub aws: AwsConfig,
-    /// Which Ingresses count, and how much may go at once.
-    pub policy: Policy,
+    /// Which Ingresses count.
+    pub adoption: Adoption,
+    /// Which records are ours, and how many may go at once.
+    pub rules: Rules,
     /// Where the cluster's objects come from.
     pub source: Source,
     /// How often zones are listed and load balancers looked for although nothing has changed.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use feed_reconcile::desired::Scheme;
+use feed_reconcile::dns::keeper::Found;
 use feed_reconcile::dns::{Endpoint, RecordName, Target};
 use feed_supervisor::runtime::aws::CallError;
 use feed_supervisor::runtime::aws::balancers::LoadBalancer;
@@ -18,36 +18,27 @@ pub struct Wanted {
     pub label_value: Option<String>,
     /// Application load balancers of these names.
     pub alb_names: BTreeSet<String>,
-}
-
-/// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The load balancers by scheme; several may have the same.
-    pub endpoints: Vec<(Scheme, Endpoint)>,
-    /// What is wrong with the others: sentences.
-    pub problems: Vec<String>,
+    /// Of these, only those whose tag `sky.uk/KubernetesClusterIngressClass`, where they have it, has this value.
+    pub class: Option<String>,
 }
 
 /// Where load balancers are looked up. The one real implementation is [`Elb`].
-pub trait LoadBalancers: Send + Sync {
+pub trait LoadBalancers: Clone + Send + Sync + 'static {
     /// The load balancers that are wanted and there.
     fn find(&self, wanted: &Wanted) -> impl Future<Output = Result<Found, CallError>> + Send;
 }
 
-impl Found {
-    /// Adds a load balancer, or what it lacks.
-    fn add(&mut self, balancer: LoadBalancer) {
-        let LoadBalancer { name, scheme, dns_name, zone_id, dual_stack, .. } = balancer;
-        match (scheme, dns_name, zone_id) {
-            (Some(scheme), Some(dns_name), Some(zone_id)) => {
-                let target = Target::LoadBalancer { zone_id: zone_id.into(), dual_stack };
-                self.endpoints.push((scheme, Endpoint { dns_name: RecordName::new(&dns_name), target }));
-            }
-            _ => self.problems.push(format!(
-                "The load balancer {name} gets no records, since AWS does not tell its scheme, DNS name or hosted zone."
-            )),
+/// Adds a load balancer, or what it lacks.
+fn add(found: &mut Found, balancer: LoadBalancer) {
+    let LoadBalancer { name, scheme, dns_name, zone_id, dual_stack, .. } = balancer;
+    match (scheme, dns_name, zone_id) {
+        (Some(scheme), Some(dns_name), Some(zone_id)) => {
+            let target = Target::LoadBalancer { zone_id: zone_id.into(), dual_stack };
+            found.endpoints.push((scheme, Endpoint { dns_name: RecordName::new(&dns_name), target }));
         }
+        _ => found.missing.push(format!(
+            "The load balancer {name} gets no records, since AWS does not tell its scheme, DNS name or hosted zone."
+        )),
     }
 }
 

@@ -1,45 +1,47 @@
-//! A zone and load balancers that do what a test says.
+//! Zones and load balancers that do what a test says.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use feed_reconcile::dns::{Action, Batch, RecordSet, ZoneRecords};
+use feed_reconcile::dns::keeper::{Found, Outcome, Refused};
+use feed_reconcile::dns::{Action, Batch, HostedZone, RecordName, RecordSet, Visibility, ZoneId, ZoneRecords};
 use feed_supervisor::runtime::aws::CallError;
 
-use crate::endpoints::{Found, LoadBalancers, Wanted};
-use crate::zone::{ChangeError, Zone};
+use crate::endpoints::{LoadBalancers, Wanted};
+use crate::zone::HostedZones;
 
-/// A zone in memory; clones are the same zone.
+/// Zones in memory; clones are the same zones.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FakeZone(Arc<Mutex<State>>);
+pub(crate) struct FakeZones(Arc<Mutex<BTreeMap<ZoneId, State>>>);
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
+    name: String,
     pub(crate) records: ZoneRecords,
     /// Names whose changes are refused.
     pub(crate) refused: BTreeSet<String>,
-    /// Whether a refusal says which names are at fault.
-    pub(crate) silent: bool,
     /// The next calls fail.
     pub(crate) failures: VecDeque<CallError>,
-    /// `list`, or the names of a batch.
+    /// Listings are never answered.
+    pub(crate) hangs: bool,
+    /// `open`, `list`, or the names of a batch.
     pub(crate) calls: Vec<String>,
 }
 
-impl FakeZone {
-    pub(crate) fn new(records: impl IntoIterator<Item = RecordSet>) -> Self {
-        let zone = Self::default();
-        zone.with(|state| state.records = records.into_iter().collect());
-        zone
+impl FakeZones {
+    pub(crate) fn create(&self, id: &str, name: &str, records: impl IntoIterator<Item = RecordSet>) {
+        let records = records.into_iter().collect();
+        let state = State { name: name.to_owned(), records, ..State::default() };
+        self.0.lock().unwrap().insert(ZoneId::new(id), state);
     }
 
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.0.lock().unwrap())
+    pub(crate) fn with<T>(&self, id: &str, f: impl FnOnce(&mut State) -> T) -> T {
+        f(self.0.lock().unwrap().get_mut(id).unwrap())
     }
 
-    /// The calls since this was asked last.
-    pub(crate) fn calls(&self) -> Vec<String> {
-        self.with(|state| std::mem::take(&mut state.calls))
+    /// The calls for a zone since this was asked last.
+    pub(crate) fn calls(&self, id: &str) -> Vec<String> {
+        self.with(id, |state| std::mem::take(&mut state.calls))
     }
 }
 
@@ -52,20 +54,34 @@ pub(crate) fn failure(code: &str) -> CallError {
     }
 }
 
-impl Zone for FakeZone {
-    async fn list(&self) -> Result<ZoneRecords, CallError> {
-        self.with(|state| {
-            state.calls.push("list".to_owned());
-            state.failures.pop_front().map_or_else(|| Ok(state.records.clone()), Err)
+impl HostedZones for FakeZones {
+    async fn open(&self, id: &ZoneId) -> Result<HostedZone, CallError> {
+        self.with(id.as_str(), |state| {
+            state.calls.push("open".to_owned());
+            let name = RecordName::new(&state.name);
+            let zone = HostedZone { id: id.clone(), name, visibility: Visibility::Private };
+            state.failures.pop_front().map_or(Ok(zone), Err)
         })
     }
 
-    async fn change(&self, batch: &Batch) -> Result<(), ChangeError> {
-        self.with(|state| {
+    async fn list(&self, id: &ZoneId) -> Result<ZoneRecords, CallError> {
+        let answer = self.with(id.as_str(), |state| {
+            state.calls.push("list".to_owned());
+            let answer = state.failures.pop_front().map_or_else(|| Ok(state.records.clone()), Err);
+            (!state.hangs).then_some(answer)
+        });
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn change(&self, id: &ZoneId, batch: &Batch) -> Outcome {
+        self.with(id.as_str(), |state| {
             let names: Vec<_> = batch.changes.iter().map(|change| change.name.to_string()).collect();
             state.calls.push(names.join(" "));
             if let Some(error) = state.failures.pop_front() {
-                return Err(error.into());
+                return Outcome::Failed { why: error.to_string(), unknown: false };
             }
             let bad = |change: &&feed_reconcile::dns::NameChange| {
                 let exists = state.records.at(&change.name).iter().any(|record| {
@@ -78,11 +94,10 @@ impl Zone for FakeZone {
             let bad: Vec<_> =
                 batch.changes.iter().filter(bad).map(|it| format!("name='{}.'", it.name)).collect();
             if !bad.is_empty() {
-                let silent = vec!["no".to_owned()];
-                return Err(ChangeError::Refused(if state.silent { silent } else { bad }));
+                return Outcome::Refused(Refused { reasons: bad, ..Refused::default() });
             }
             batch.changes.iter().for_each(|change| state.records.apply(change));
-            Ok(())
+            Outcome::Accepted
         })
     }
 }

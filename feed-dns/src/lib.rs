@@ -5,12 +5,10 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod endpoints;
-pub mod keeper;
 pub mod leadership;
 pub mod metrics;
 pub mod plan;
 pub mod report;
-mod schedule;
 pub mod zone;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! | `route53_failures{zone}` | untyped, grows | listings and changes that failed, and changes that were refused |
 //! | `skipped_ingress_entries{zone}` | gauge | hosts of Ingresses that get no record; those in no zone, and those without a scheme, have an empty `zone` |
 //! | `change_to_route53_seconds` | histogram | time from when an object's change was seen until Route 53 had accepted what follows from it |
+//! | `zone_up{zone,zone_id}` | gauge | whether the zone has been read and takes its changes; the name is empty until it is known |
 //! | `lease_held` | gauge | whether this replica is the one that acts |
 //! | `diagnostics{code,severity}` | gauge | problems in the cluster's objects, by their code |
 //! | `unhealthy_time` | untyped, grows | seconds during which `/health` was not 200 |
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use feed_reconcile::diagnostic::Diagnostic;
+use feed_reconcile::dns::keeper::{Stage, ZoneView};
 use feed_supervisor::runtime::health::Health;
 use feed_supervisor::runtime::metrics::common::{DiagnosticCounts, register_pulled};
 use feed_supervisor::runtime::metrics::{Metrics, Untyped};
@@ -31,7 +33,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 /// Labels that only these metrics have, and so what is pushed may not be given.
-pub const OWN_LABELS: &[&str] = &["zone"];
+pub const OWN_LABELS: &[&str] = &["zone", "zone_id"];
 
 /// In seconds: from one quick call to a pass over very many records.
 const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
@@ -47,13 +49,21 @@ pub struct DnsMetrics {
     failures: Family<Labels, Untyped>,
     change_to_route53: Histogram,
     lease_held: Gauge,
+    zone_up: Family<ZoneLabels, Gauge>,
     diagnostics: DiagnosticCounts,
 }
 
-/// A zone's name, or nothing. A public and a private zone of one name are counted together.
+/// A zone's name, or nothing. Zones of one name are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     zone: String,
+}
+
+/// A zone's name, as far as it is known, and its id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ZoneLabels {
+    zone: String,
+    zone_id: String,
 }
 
 /// Numbers by a zone's name.
@@ -103,18 +113,34 @@ impl DnsMetrics {
                 "Whether this replica is the one that acts",
                 Gauge::default(),
             ),
+            zone_up: add(
+                registry,
+                "zone_up",
+                "Whether the zone is read and all its changes are made",
+                Family::default(),
+            ),
             diagnostics: DiagnosticCounts::register(registry),
         }
     }
 
     /// Shows zeros for a zone, so that its series are there from the start.
     pub fn zone(&self, name: &str) {
-        let zero = ByZone::from([(name.to_owned(), 0)]);
-        self.records(&zero, &zero);
-        self.held_back(&zero);
-        self.skipped(&zero);
+        for gauge in [&self.records, &self.owned, &self.held_back, &self.skipped] {
+            drop(gauge.get_or_create(&labels(name)));
+        }
         self.updated(name, 0);
         self.failed(name, 0);
+    }
+
+    /// Shows whether each zone is as it should be.
+    pub fn zones(&self, zones: &[ZoneView<'_>]) {
+        for zone in zones {
+            let name = zone.hosted.map_or(String::new(), |zone| zone.name.to_string());
+            let is_well = zone.stage == Stage::Read && zone.failures.is_empty() && zone.refused.is_empty();
+            let is_well = is_well && zone.denied.is_none() && zone.contested.is_empty();
+            let labels = ZoneLabels { zone: name, zone_id: zone.id.to_string() };
+            self.zone_up.get_or_create(&labels).set(i64::from(is_well));
+        }
     }
 
     /// Shows what the zones hold; zones that are not known keep what they showed last.

@@ -1,20 +1,21 @@
 //! What operators see: health, metrics, `/status` and the log.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use feed_reconcile::diagnostic::{Diagnostic, Diagnostics};
-use feed_reconcile::dns::{HeldBackReason, HostedZone, NameChange, ZoneRecords, Zones};
+use feed_reconcile::dns::keeper::{Keeper, News, Stage, ZoneView};
+use feed_reconcile::dns::{HeldBackReason, HostedZone, ZoneId, Zones};
 use feed_supervisor::runtime::VERSION;
-use feed_supervisor::runtime::aws::CallError;
 use feed_supervisor::runtime::health::{Condition, Health};
 use serde_json::{Value, json};
-use tracing::{debug, error, info, warn};
+use tracing::{error, warn};
 
-use crate::endpoints::LoadBalancers;
-use crate::keeper::{Decision, Failure, Keeper, Outcome};
 use crate::metrics::{ByZone, DnsMetrics};
 use crate::plan::{diagnostic_json, explain};
-use crate::zone::Zone;
+
+mod changes;
+mod zones;
 
 /// Shows what happens; clones show it in the same places.
 #[derive(Clone, Debug)]
@@ -23,138 +24,190 @@ pub struct Reporter {
     pub health: Health,
     /// For `/metrics`.
     pub metrics: DnsMetrics,
-    state: Arc<Mutex<State>>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// All that is to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    /// What is known, and what is done about it.
+    pub keeper: &'a Keeper,
+    /// The time, as the keeper has it.
+    pub now: Duration,
+    /// What is wrong with where the Ingresses come from.
+    pub source: &'a Diagnostics,
+    /// What is wrong with the Ingresses themselves.
+    pub ingresses: &'a Diagnostics,
 }
 
 /// What `/status` shows, and what is only logged when it changes.
 #[derive(Debug, Default)]
-struct State {
+struct Memory {
     acts: bool,
-    pass: Value,
+    shown: Value,
     problems: Diagnostics,
     held_back: Option<String>,
     load_balancers: Vec<String>,
+    troubles: Vec<String>,
 }
 
 impl Reporter {
-    /// Nothing has happened yet: not ready.
+    /// Nothing has happened yet: ready to take over from another replica.
     pub fn new(health: Health, metrics: DnsMetrics) -> Self {
-        let opening = "The hosted zones have not been opened yet.";
-        health.report(ROUTE53, Condition::NotReady(opening.to_owned()));
-        Self { health, metrics, state: Arc::default() }
-    }
-
-    /// The zones are known: ready, if only to take over from another replica.
-    pub fn opened(&self, zones: &Zones) {
-        zones.iter().for_each(|zone| self.metrics.zone(zone.name.as_str()));
-        self.metrics.skipped(&ByZone::from([(String::new(), 0)]));
-        self.health.report(ROUTE53, Condition::Good);
-    }
-
-    /// The zones cannot be opened: they are tried again.
-    pub fn not_opened(&self, error: &CallError) {
-        warn!(%error, "Cannot open a hosted zone; trying again.");
-        self.health.report(ROUTE53, Condition::Down(format!("A hosted zone cannot be opened: {error}")));
+        metrics.skipped(&ByZone::from([(String::new(), 0)]));
+        health.report(ROUTE53, Condition::NotReady("It is not known yet which replica acts.".to_owned()));
+        Self { health, metrics, memory: Arc::default() }
     }
 
     /// This replica acts from now on, or does not.
     pub fn acts(&self, acts: bool) {
         self.metrics.lease_held(acts);
-        self.with(|state| state.acts = acts);
+        self.with(|memory| memory.acts = acts);
         if acts {
-            self.health
-                .report(ROUTE53, Condition::NotReady("The zones have not been listed yet.".to_owned()));
+            self.health.report(ROUTE53, Condition::NotReady(NOT_READ.to_owned()));
         } else {
-            // What is wrong is now for another replica to say.
-            for part in [ROUTE53, GUARD, BALANCERS] {
-                self.health.report(part, Condition::Good);
+            self.stands_by();
+        }
+    }
+
+    /// Another replica acts: what is wrong is for that one to say.
+    pub fn stands_by(&self) {
+        for part in [ROUTE53, GUARD, BALANCERS] {
+            self.health.report(part, Condition::Good);
+        }
+    }
+
+    /// What has happened: in the log and counted.
+    pub fn news(&self, news: Vec<News>, zones: &Zones) {
+        let name = |zone: &HostedZone| zone.name.to_string();
+        for news in news {
+            match news {
+                News::Changed(zone, lines) => {
+                    self.metrics.updated(&name(&zone), lines.len());
+                    changes::log(&zone, &lines);
+                }
+                News::Refused(zone, lines, reason) => {
+                    self.metrics.failed(&name(&zone), 1);
+                    changes::log_refused(&zone, &lines, &reason);
+                }
+                News::Denied(zone, reason) => {
+                    self.metrics.failed(&name(&zone), 1);
+                    error!(zone = %zone.name, zone_id = %zone.id, reason, "All changes of the zone are refused.");
+                }
+                News::Failed(None, error) => error!(error, "Load balancers cannot be looked for; trying again."),
+                News::Failed(Some(id), error) => {
+                    let zone = zones.get(&id);
+                    self.metrics.failed(&zone.map(name).unwrap_or_default(), 1);
+                    let zone = zone.map(|zone| zone.name.as_str());
+                    error!(zone, zone_id = %id, error, "A call to Route 53 failed; trying again.");
+                }
+                News::Unknown(zone, reason) => {
+                    warn!(
+                        zone = %zone.name, zone_id = %zone.id, reason,
+                        "A change was refused whose first try was not answered; listing the zone to see what was made."
+                    );
+                }
+                News::Contested(zone, names) => {
+                    warn!(
+                        zone = %zone.name, zone_id = %zone.id, names = names.join(" "),
+                        "Another writer changes these records back each time: they are left alone."
+                    );
+                }
             }
         }
     }
 
-    /// Listings and searches that failed: in the log and counted.
-    pub fn failures(&self, failures: &[Failure], zones: &Zones) {
-        for Failure { zone, error } in failures {
-            error!(%error, "A call to AWS failed; trying again.");
-            if let Some(zone) = zone.as_ref().and_then(|id| zones.get(id)) {
-                self.metrics.failed(zone.name.as_str(), 1);
-            }
-        }
-    }
-
-    /// What became of changes: in the log and counted.
-    pub fn outcomes(&self, outcomes: &[Outcome]) {
-        for Outcome { zone, applied } in outcomes {
-            let record_sets = applied.accepted.iter().map(|change| change.changes.len()).sum();
-            self.metrics.updated(zone.name.as_str(), record_sets);
-            if record_sets > 0 {
-                info!(zone = %zone.name, zone_id = %zone.id, record_sets, "Changed records.");
-            }
-            for NameChange { name, ingress, changes } in &applied.accepted {
-                debug!(zone_id = %zone.id, %name, ?ingress, ?changes, "Changed.");
-            }
-            for (NameChange { name, .. }, reason) in &applied.refused {
-                error!(zone = %zone.name, zone_id = %zone.id, %name, reason, "A change was refused.");
-            }
-            if let Some(error) = &applied.failure {
-                error!(zone = %zone.name, zone_id = %zone.id, %error, "Changing records failed; trying again.");
-            }
-            let failures = applied.refused.len() + usize::from(applied.failure.is_some());
-            self.metrics.failed(zone.name.as_str(), failures);
-        }
-    }
-
-    /// What was decided, and what is known: everywhere.
-    pub fn decision<Z: Zone, L: LoadBalancers>(
-        &self,
-        keeper: &Keeper<Z, L>,
-        decision: &Decision,
-        source: &Diagnostics,
-    ) {
-        let ours = decision.diagnostics.iter().chain(decision.problems.iter().map(|it| &it.diagnostic));
+    /// What is known, everywhere.
+    pub fn state(&self, state: &State<'_>) {
+        let State { keeper, now, source, ingresses } = *state;
+        let problems = keeper.problems(now);
+        let ours = ingresses.iter().chain(problems.iter().map(|it| &it.diagnostic));
         let diagnostics: Diagnostics = source.iter().chain(ours).cloned().collect();
         self.metrics.diagnostics(&diagnostics);
-        self.count(keeper, decision);
-        let held_back = self.guard(keeper, decision);
-        let load_balancers = keeper.endpoints().map_or(Vec::new(), |(_, problems)| problems.clone());
-        self.load_balancers(&load_balancers);
-        let troubles: Vec<String> = keeper.troubles().map(ToString::to_string).collect();
-        self.condition(ROUTE53, &troubles);
-        let pass = status(keeper, decision, &diagnostics, held_back.as_deref(), &troubles);
-        self.with(|state| {
-            log_new(&state.problems, &diagnostics);
-            (state.problems, state.pass) = (diagnostics, pass);
+        let views: Vec<ZoneView<'_>> = keeper.zones(now).collect();
+        let of_zones = problems.iter().map(|problem| problem.zone.as_ref());
+        self.count(keeper, &views, of_zones);
+        let held_back = self.guard(keeper);
+        let (missing, warnings) = keeper.balancer_problems(now);
+        self.load_balancers(&missing, &warnings);
+        let troubles = self.zones(keeper, &views);
+        let shown = json!({
+            "zones": views.iter().map(zones::json).collect::<Vec<_>>(),
+            "endpoints": keeper.endpoints().iter()
+                .map(|(scheme, it)| json!({ "scheme": scheme.as_str(), "name": it.dns_name.as_str() }))
+                .collect::<Vec<_>>(),
+            "load_balancers": missing.iter().chain(&warnings).collect::<Vec<_>>(),
+            "held_back": held_back,
+            "failures": troubles,
+            "diagnostics": diagnostics.iter().map(diagnostic_json).collect::<Vec<_>>(),
+        });
+        self.with(|memory| {
+            log_new(&memory.problems, &diagnostics);
+            (memory.problems, memory.shown) = (diagnostics, shown);
         });
     }
 
-    fn count<Z: Zone, L: LoadBalancers>(&self, keeper: &Keeper<Z, L>, decision: &Decision) {
-        let name = |zone: &HostedZone| zone.name.to_string();
+    /// How the zones are: for health and readiness.
+    fn zones(&self, keeper: &Keeper, views: &[ZoneView<'_>]) -> Vec<String> {
+        let troubles: Vec<String> = views.iter().flat_map(zones::troubles).collect();
+        let is_read = |view: &ZoneView<'_>| matches!(view.stage, Stage::Read | Stage::Behind);
+        let none_is_read = !views.iter().any(is_read);
+        let condition = match (none_is_read, troubles.is_empty()) {
+            (true, true) => Condition::NotReady(NOT_READ.to_owned()),
+            (true, false) if views.iter().all(|view| view.was_tried || !view.failures.is_empty()) => {
+                Condition::Down(troubles.join("\n"))
+            }
+            (_, false) => Condition::Unhealthy(troubles.join("\n")),
+            (false, true) if !keeper.knows_endpoints() => {
+                Condition::NotReady("Load balancers have not been found yet.".to_owned())
+            }
+            (false, true) => Condition::Good,
+        };
+        self.health.report(ROUTE53, condition);
+        let before = self.with(|memory| std::mem::replace(&mut memory.troubles, troubles.clone()));
+        let behind = views.iter().filter(|view| zones::is_behind(view)).map(zones::label);
+        for zone in behind.filter(|zone| !before.iter().any(|it| it.contains(zone.as_str()))) {
+            warn!(zone, "The zone has not been as it should be for a minute.");
+        }
+        troubles
+    }
+
+    fn count<'a>(
+        &self,
+        keeper: &Keeper,
+        views: &[ZoneView<'_>],
+        problems: impl Iterator<Item = Option<&'a ZoneId>>,
+    ) {
         let (mut records, mut owned, mut held_back) = (ByZone::new(), ByZone::new(), ByZone::new());
         let mut skipped = ByZone::from([(String::new(), 0)]);
-        for zone in keeper.zones().iter() {
-            if let Some(known) = keeper.records(&zone.id) {
-                *records.entry(name(zone)).or_default() += known.len();
-                *owned.entry(name(zone)).or_default() += decision.plan.owned.get(&zone.id).unwrap_or(&0);
+        for view in views {
+            let Some(hosted) = view.hosted else { continue };
+            let name = hosted.name.to_string();
+            if let Some(known) = view.records {
+                *records.entry(name.clone()).or_default() += known;
+                *owned.entry(name.clone()).or_default() += view.owned.unwrap_or_default();
             }
-            let held = decision.plan.held_back.as_ref().and_then(|held_back| held_back.zones.get(&zone.id));
-            *held_back.entry(name(zone)).or_default() +=
+            let held = keeper.held_back().and_then(|held_back| held_back.zones.get(view.id));
+            *held_back.entry(name.clone()).or_default() +=
                 held.into_iter().flatten().map(|change| change.changes.len()).sum::<usize>();
-            skipped.entry(name(zone)).or_default();
+            skipped.entry(name.clone()).or_default();
+            self.metrics.zone(&name);
         }
-        for problem in &decision.problems {
-            let zone = problem.zone.as_ref().and_then(|id| keeper.zones().get(id));
-            *skipped.entry(zone.map_or(String::new(), name)).or_default() += 1;
+        for zone in problems {
+            let zone = zone.and_then(|id| keeper.hosted().get(id));
+            *skipped.entry(zone.map_or(String::new(), |zone| zone.name.to_string())).or_default() += 1;
         }
         self.metrics.records(&records, &owned);
         self.metrics.held_back(&held_back);
         self.metrics.skipped(&skipped);
+        self.metrics.zones(views);
     }
 
     /// Says once what is held back; too many deletions need somebody's decision.
-    fn guard<Z: Zone, L: LoadBalancers>(&self, keeper: &Keeper<Z, L>, decision: &Decision) -> Option<String> {
-        let held_back = decision.plan.held_back.as_ref();
-        let text = held_back.map(|it| explain(it, keeper.policy().max_deletion_percent));
-        let news = self.with(|state| std::mem::replace(&mut state.held_back, text.clone()) != text);
+    fn guard(&self, keeper: &Keeper) -> Option<String> {
+        let held_back = keeper.held_back();
+        let text = held_back.map(|it| explain(it, keeper.max_deletion_percent(), keeper.hosted()));
+        let news = self.with(|memory| std::mem::replace(&mut memory.held_back, text.clone()) != text);
         match (held_back.map(|it| it.reason), &text) {
             (Some(HeldBackReason::TooMany), Some(text)) => {
                 self.health.report(GUARD, Condition::Unhealthy(text.clone()));
@@ -167,39 +220,36 @@ impl Reporter {
         text
     }
 
-    fn load_balancers(&self, problems: &[String]) {
-        self.condition(BALANCERS, problems);
-        let before = self.with(|state| std::mem::replace(&mut state.load_balancers, problems.to_vec()));
-        for problem in problems.iter().filter(|problem| !before.contains(problem)) {
+    fn load_balancers(&self, missing: &[String], warnings: &[String]) {
+        let condition =
+            if missing.is_empty() { Condition::Good } else { Condition::Unhealthy(missing.join("; ")) };
+        self.health.report(BALANCERS, condition);
+        let now: Vec<String> = missing.iter().chain(warnings).cloned().collect();
+        let before = self.with(|memory| std::mem::replace(&mut memory.load_balancers, now.clone()));
+        for problem in now.iter().filter(|problem| !before.contains(problem)) {
             warn!(problem, "A load balancer is not as it should be.");
         }
     }
 
-    fn condition(&self, part: &'static str, problems: &[String]) {
-        let condition =
-            if problems.is_empty() { Condition::Good } else { Condition::Unhealthy(problems.join("; ")) };
-        self.health.report(part, condition);
-    }
-
     /// What `/status` shows; the cluster's state is so old, in seconds, if it is known.
     pub fn status(&self, cluster_state_age: Option<f64>) -> Value {
-        self.with(|state| {
+        self.with(|memory| {
             let mut status = json!({
                 "version": VERSION,
-                "acts": state.acts,
+                "acts": memory.acts,
                 "unhealthy": self.health.unhealthy(),
                 "not_ready": self.health.not_ready(),
                 "cluster_state_age_seconds": cluster_state_age,
             });
-            if let (Value::Object(status), Value::Object(pass)) = (&mut status, &state.pass) {
-                status.extend(pass.iter().map(|(key, value)| (key.clone(), value.clone())));
+            if let (Value::Object(status), Value::Object(shown)) = (&mut status, &memory.shown) {
+                status.extend(shown.iter().map(|(key, value)| (key.clone(), value.clone())));
             }
             status
         })
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, f: impl FnOnce(&mut Memory) -> T) -> T {
+        f(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -207,43 +257,12 @@ const ROUTE53: &str = "route53";
 const GUARD: &str = "guard";
 const BALANCERS: &str = "load balancers";
 
+const NOT_READ: &str = "The zones have not been read yet.";
+
 /// Logs the problems that were not there before.
 fn log_new(before: &Diagnostics, now: &Diagnostics) {
     for Diagnostic { object, field, code, message, help, .. } in now.difference(before) {
         let help = help.as_deref().unwrap_or_default();
         warn!(%code, %object, %field, help, "{message}");
     }
-}
-
-fn status<Z: Zone, L: LoadBalancers>(
-    keeper: &Keeper<Z, L>,
-    decision: &Decision,
-    diagnostics: &Diagnostics,
-    held_back: Option<&str>,
-    troubles: &[String],
-) -> Value {
-    let pending = |zone: &HostedZone| {
-        let changes = decision.plan.zones.get(&zone.id).into_iter().flatten();
-        changes.map(|change| change.changes.len()).sum::<usize>()
-    };
-    let zones = keeper.zones().iter().map(|zone| {
-        json!({
-            "id": zone.id,
-            "name": zone.name.as_str(),
-            "visibility": zone.visibility,
-            "records": keeper.records(&zone.id).map(ZoneRecords::len),
-            "owned_records": decision.plan.owned.get(&zone.id),
-            "pending_changes": pending(zone),
-        })
-    });
-    let endpoints = keeper.endpoints().into_iter().flat_map(|(endpoints, _)| endpoints.iter());
-    json!({
-        "zones": zones.collect::<Vec<_>>(),
-        "endpoints": endpoints
-            .map(|(scheme, endpoint)| json!({ "scheme": scheme.as_str(), "name": endpoint.dns_name.as_str() }))
-            .collect::<Vec<_>>(),
-        "held_back": held_back,
-        "failures": troubles,
-        "diagnostics": diagnostics.iter().map(diagnostic_json).collect::<Vec<_>>(),
-    })
 }

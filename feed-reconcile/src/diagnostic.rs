@@ -109,9 +109,9 @@ codes! {
     Quarantined = Error,
     /// The Ingress is held back while the one that nginx refuses is searched for.
     HeldBack = Warning,
-    /// The host has no DNS record: the Ingress has no `sky.uk/frontend-scheme`.
+    /// The host gets no DNS record: the Ingress has no `sky.uk/frontend-scheme`, or one that cannot be understood.
     MissingFrontendScheme = Warning,
-    /// The host has no DNS record: it lies in none of the hosted zones.
+    /// The host gets no DNS record: it lies in none of the hosted zones that are for its scheme.
     HostInNoZone = Warning,
     /// Another Ingress, older or first by name, gives the host another `sky.uk/frontend-scheme`.
     ConflictingFrontendScheme = Error,
@@ -121,6 +121,14 @@ codes! {
     RoutingPolicyInTheWay = Error,
     /// A CNAME cannot stand at the zone's own name, nor beside a record of another type.
     CnameNotPossible = Error,
+    /// The host is a load balancer's own name, or one that it is reached through: left alone.
+    ReservedHost = Error,
+    /// The host lies below a delegation to other name servers, so that a record would never be seen.
+    DelegatedHost = Error,
+    /// The name is held by a record of another owner, or of none: `--owner-id`.
+    RecordOfAnother = Error,
+    /// Another writer changes the record back each time: it is left alone.
+    ContestedRecord = Error,
     /// Route 53 refused the change of the host's records.
     RecordRefused = Error,
     /// A manifest does not parse: its last good version is used.

@@ -6,18 +6,23 @@
 pub mod batch;
 pub mod desired;
 pub mod endpoint;
+pub mod keeper;
 pub mod name;
 pub mod plan;
+pub mod protect;
 pub mod record;
+pub mod registry;
 pub mod zone;
 
 pub use batch::{Batch, BatchLimits, batches};
-pub use desired::{DesiredRecords, Problem, desired};
+pub use desired::{Caution, DesiredName, DesiredRecords, Problem, Unopened, desired};
 pub use endpoint::{Endpoint, Endpoints, Target};
 pub use name::RecordName;
-pub use plan::{Action, Change, HeldBack, HeldBackReason, NameChange, Plan, plan};
+pub use plan::{Action, Change, HeldBack, HeldBackReason, NameChange, Plan, Rules, View, ZonePlan, guard, plan};
+pub use protect::Protected;
 pub use record::{RecordData, RecordSet, RecordType, RoutingPolicy};
-pub use zone::{HostedZone, Visibility, ZoneConflict, ZoneId, ZoneRecords, Zones};
+pub use registry::{InvalidOwnerId, OwnerId};
+pub use zone::{HostedZone, Visibility, ZoneId, ZoneRecords, Zones};
 
 #[cfg(test)]
 mod model;

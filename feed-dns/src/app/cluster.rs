@@ -108,7 +108,7 @@ impl Candidacy {
 
 /// The kinds of objects that decide which records there should be: those alone are read, and have to be readable.
 fn kinds(config: &Config) -> BTreeSet<ObjectKind> {
-    let adoption = &config.policy.adoption;
+    let adoption = &config.adoption;
     let class = adoption.class.is_some().then_some(ObjectKind::IngressClass);
     let namespace = (!adoption.namespace_selectors.is_empty()).then_some(ObjectKind::Namespace);
     std::iter::once(ObjectKind::Ingress).chain(class).chain(namespace).collect()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use feed_reconcile::desired::Scheme;
-use feed_reconcile::dns::{Endpoint, Endpoints, RecordName, Target, ZoneId};
+use feed_reconcile::dns::{Endpoint, Endpoints, InvalidOwnerId, OwnerId, RecordName, Rules, Target, ZoneId};
 use feed_reconcile::host::Host;
 use feed_supervisor::runtime::flags::value;
 
@@ -20,15 +20,20 @@ pub(super) struct ZoneArgs {
     /// Delete nothing in a pass that would delete more than this share of our records, and more than 10 of them.
     #[arg(long, value_name = "PERCENT", default_value = "50", value_parser = value::number(0, 100))]
     max_deletion_percent: u32,
+    /// Touch only records that a TXT record beside them says are this owner's, and make that with each: external-dns's
+    /// registry, without its prefixes and suffixes. Without it, what points to our load balancers is ours.
+    #[arg(long, value_name = "ID", value_parser = owner_id)]
+    owner_id: Option<OwnerId>,
 }
 
 impl ZoneArgs {
-    pub(super) fn resolve(self) -> Result<(Vec<ZoneId>, u8), UsageError> {
-        let Self { r53_hosted_zone, max_deletion_percent } = self;
+    pub(super) fn resolve(self) -> Result<(Vec<ZoneId>, Rules), UsageError> {
+        let Self { r53_hosted_zone, max_deletion_percent, owner_id } = self;
         if r53_hosted_zone.is_empty() {
             return Err(UsageError::MissingZone);
         }
-        Ok((r53_hosted_zone, u8::try_from(max_deletion_percent).unwrap_or(100)))
+        let max_deletion_percent = u8::try_from(max_deletion_percent).unwrap_or(100);
+        Ok((r53_hosted_zone, Rules { max_deletion_percent, owner: owner_id }))
     }
 }
 
@@ -53,7 +58,7 @@ pub(super) struct FrontendArgs {
 }
 
 impl FrontendArgs {
-    pub(super) fn resolve(self) -> Result<FrontendConfig, UsageError> {
+    pub(super) fn resolve(self, class: Option<String>) -> Result<FrontendConfig, UsageError> {
         let Self { elb_label_value, alb_names, internal_hostname, external_hostname, cname_ttl } = self;
         let discovered = elb_label_value
             .as_ref()
@@ -69,6 +74,7 @@ impl FrontendArgs {
             (Some(_), None) => Ok(FrontendConfig::Discovered(Wanted {
                 label_value: elb_label_value,
                 alb_names: alb_names.into_iter().collect(),
+                class,
             })),
             (None, Some(_)) => {
                 let target = Target::Hostname { ttl_seconds: cname_ttl };
@@ -105,6 +111,10 @@ fn zone_id(text: &str) -> Result<ZoneId, &'static str> {
         && id.as_str().len() <= 32
         && id.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric());
     valid.then_some(id).ok_or("must be the id of a hosted zone, such as Z2FDTNDATAQYW2, not its name")
+}
+
+fn owner_id(text: &str) -> Result<OwnerId, InvalidOwnerId> {
+    OwnerId::new(text)
 }
 
 fn hostname(text: &str) -> Result<Host, &'static str> {

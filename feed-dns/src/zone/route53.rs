@@ -1,23 +1,39 @@
 //! Route 53.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_route53::Client;
+use aws_sdk_route53::config::StalledStreamProtectionConfig;
+use aws_sdk_route53::config::timeout::TimeoutConfig;
 use aws_sdk_route53::error::{BuildError, SdkError};
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
 use aws_sdk_route53::types::{self, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use feed_reconcile::dns::keeper::{Outcome, Refused};
+use feed_reconcile::dns::registry::is_entry;
 use feed_reconcile::dns::{
     Action, Batch, Change, HostedZone, RecordData, RecordName, RecordSet, RecordType, RoutingPolicy,
     Visibility, ZoneId, ZoneRecords,
 };
 use feed_supervisor::runtime::aws::calls::AwsCalls;
+use feed_supervisor::runtime::aws::limit::{Ticket, Turns};
+use feed_supervisor::runtime::aws::renew::AgainWithOthers;
 use feed_supervisor::runtime::aws::{CallError, limited_http_client};
 
-use super::{ChangeError, Zone};
+use super::HostedZones;
+
+mod attempts;
+
+use attempts::Attempts;
 
 /// Requests a second that Route 53 answers an account ("Quotas" of its developer guide); more are throttled.
 const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// How long one request may take, once it has had its turn.
+const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 
 /// Record sets in one page of a listing: the most that Route 53 gives.
 const PAGE_SIZE: i32 = 300;
@@ -26,61 +42,66 @@ const PAGE_SIZE: i32 = 300;
 #[derive(Clone, Debug)]
 pub struct Route53 {
     client: Client,
+    turns: Turns,
 }
 
 impl Route53 {
     /// A client with these settings, but kept to Route 53's quota.
     pub fn new(config: &SdkConfig, calls: &AwsCalls) -> Self {
+        let turns = Turns::new(REQUESTS_PER_SECOND);
+        // The client itself would count the time in the queue.
         let config = aws_sdk_route53::config::Builder::from(config)
-            .http_client(limited_http_client(REQUESTS_PER_SECOND))
-            .interceptor(calls.clone());
-        Self { client: Client::from_conf(config.build()) }
+            .http_client(limited_http_client(&turns, ticket, LONGEST_REQUEST))
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .interceptor(calls.clone())
+            .retry_classifier(AgainWithOthers);
+        Self { client: Client::from_conf(config.build()), turns }
     }
 
-    /// The zone of that id: what it is called, and the zone itself.
-    pub async fn open(&self, id: &ZoneId) -> Result<(HostedZone, Route53Zone), CallError> {
+    /// The turns of its requests.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
+    }
+}
+
+/// Changes go before everything else; zones are opened before they are listed, since hosts are given to zones by their names.
+fn ticket(method: &str, uri: &str) -> Ticket {
+    let path = uri.split_once("/hostedzone/").map_or("", |(_, rest)| rest);
+    let zone = path.split(['/', '?']).next().unwrap_or_default();
+    let rank = match (method, path.contains("/rrset"), path.contains("name=")) {
+        ("POST", ..) => 0,
+        (_, false, _) => 1,
+        (_, true, false) => 2,
+        (_, true, true) => 3,
+    };
+    Ticket { rank, subject: zone.to_owned() }
+}
+
+impl HostedZones for Route53 {
+    async fn open(&self, id: &ZoneId) -> Result<HostedZone, CallError> {
         let operation = || format!("GetHostedZone of zone {id}");
         let answer = self.client.get_hosted_zone().id(id.as_str()).send().await;
         let answer = answer.map_err(|error| CallError::of(operation(), &error))?;
-        let zone = answer.hosted_zone().ok_or_else(|| CallError {
-            operation: operation(),
-            code: None,
-            message: "the answer names no zone".to_owned(),
-            refused: false,
-        })?;
+        let zone = answer.hosted_zone().ok_or_else(|| broken(operation(), "the answer names no zone"))?;
         let private = zone.config().is_some_and(types::HostedZoneConfig::private_zone);
-        let hosted_zone = HostedZone {
+        Ok(HostedZone {
             id: id.clone(),
             name: RecordName::new(zone.name()),
             visibility: if private { Visibility::Private } else { Visibility::Public },
-        };
-        Ok((hosted_zone, Route53Zone { client: self.client.clone(), id: id.clone() }))
+        })
     }
-}
 
-/// A hosted zone of Route 53.
-#[derive(Clone, Debug)]
-pub struct Route53Zone {
-    client: Client,
-    id: ZoneId,
-}
-
-impl Zone for Route53Zone {
-    async fn list(&self) -> Result<ZoneRecords, CallError> {
+    async fn list(&self, id: &ZoneId) -> Result<ZoneRecords, CallError> {
         let mut records = Vec::new();
         let mut page =
-            self.client.list_resource_record_sets().hosted_zone_id(self.id.as_str()).max_items(PAGE_SIZE);
+            self.client.list_resource_record_sets().hosted_zone_id(id.as_str()).max_items(PAGE_SIZE);
         loop {
-            let operation = || format!("ListResourceRecordSets of zone {}", self.id);
+            let operation = || format!("ListResourceRecordSets of zone {id}");
             let answer = page.clone().send().await.map_err(|error| CallError::of(operation(), &error))?;
             // Comes last in the answer. The SDK takes a document that is cut off for a whole one.
             if answer.max_items == 0 {
-                return Err(CallError {
-                    operation: operation(),
-                    code: None,
-                    message: "the answer was cut off".to_owned(),
-                    refused: false,
-                });
+                return Err(broken(operation(), "the answer was cut off"));
             }
             records.extend(answer.resource_record_sets.iter().map(record_set));
             if !answer.is_truncated {
@@ -93,24 +114,63 @@ impl Zone for Route53Zone {
         }
     }
 
-    async fn change(&self, batch: &Batch) -> Result<(), ChangeError> {
-        let operation = || format!("ChangeResourceRecordSets of zone {}", self.id);
-        let batch = change_batch(batch).map_err(|error| CallError {
-            operation: operation(),
-            code: None,
-            message: error.to_string(),
-            refused: true,
-        })?;
-        let call =
-            self.client.change_resource_record_sets().hosted_zone_id(self.id.as_str()).change_batch(batch);
-        match call.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match refusal(&error) {
-                Some(reasons) => Err(ChangeError::Refused(reasons)),
-                None => Err(CallError::of(operation(), &error).into()),
-            },
+    async fn change(&self, id: &ZoneId, batch: &Batch) -> Outcome {
+        let operation = || format!("ChangeResourceRecordSets of zone {id}");
+        let batch = match change_batch(batch) {
+            Ok(batch) => batch,
+            Err(error) => {
+                let reasons = vec![error.to_string()];
+                return Outcome::Refused(Refused { reasons, ..Refused::default() });
+            }
+        };
+        let unknown = Arc::new(AtomicBool::new(false));
+        let call = self.client.change_resource_record_sets().hosted_zone_id(id.as_str()).change_batch(batch);
+        let answer = call.customize().interceptor(Attempts(Arc::clone(&unknown))).send().await;
+        let Err(error) = answer else { return Outcome::Accepted };
+        let unknown = unknown.load(Ordering::Relaxed);
+        let refused = |reasons, denied| {
+            Outcome::Refused(Refused { reasons, denied, after_unknown: unknown })
+        };
+        if let Some(reasons) = refusal(&error) {
+            return refused(reasons, false);
         }
+        let error = CallError::of(operation(), &error);
+        if error.refused && !error.is_any_of(NOT_OF_A_CHANGE) {
+            return refused(vec![error.to_string()], error.is_any_of(DENIED));
+        }
+        Outcome::Failed { why: error.to_string(), unknown }
     }
+}
+
+/// Codes of refusals that lie in no single change: of the caller, the zone, or the moment.
+const NOT_OF_A_CHANGE: &[&str] = &[
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "LimitExceeded",
+    "MissingAuthenticationToken",
+    "NoSuchHostedZone",
+    "OptInRequired",
+    "PriorRequestNotComplete",
+    "RequestExpired",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "UnrecognizedClientException",
+];
+
+/// Codes of refusals for lack of permission, which may be of one name, type or action, or of the whole zone.
+const DENIED: &[&str] = &["AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"];
+
+fn broken(operation: String, message: &str) -> CallError {
+    CallError { operation, code: None, message: message.to_owned(), refused: false }
 }
 
 /// What is wrong with a batch, where that is why the call failed; not empty then.
@@ -138,7 +198,7 @@ fn unescaped(text: &str) -> String {
     entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
-/// A record set as it is listed. The values of types that are never changed are left out.
+/// A record set as it is listed. The values of records that are never changed are left out.
 fn record_set(listed: &ResourceRecordSet) -> RecordSet {
     let record_type = RecordType::new(listed.r#type().as_str());
     let data = match listed.alias_target() {
@@ -152,8 +212,9 @@ fn record_set(listed: &ResourceRecordSet) -> RecordSet {
             values: listed
                 .resource_records()
                 .iter()
-                .filter(|_| record_type.is_address())
-                .map(|record| record.value().to_owned())
+                .map(types::ResourceRecord::value)
+                .filter(|value| record_type.is_address() || is_entry(value))
+                .map(str::to_owned)
                 .collect(),
         },
     };

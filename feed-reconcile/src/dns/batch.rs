@@ -51,7 +51,7 @@ impl Batch {
         }
         let blamed: BTreeSet<RecordName> = messages.iter().flat_map(|message| names_in(message)).collect();
         let (blamed, others): (Vec<_>, Vec<_>) =
-            self.changes.iter().cloned().partition(|change| blamed.contains(&change.name));
+            self.changes.iter().cloned().partition(|change| is_blamed(change, &blamed));
         let parts = if blamed.is_empty() || others.is_empty() {
             let (first, second) = self.changes.split_at(self.changes.len() / 2);
             [first.to_vec(), second.to_vec()]
@@ -62,8 +62,12 @@ impl Batch {
     }
 }
 
+fn is_blamed(change: &NameChange, blamed: &BTreeSet<RecordName>) -> bool {
+    change.changes.iter().any(|change| blamed.contains(&change.record.name))
+}
+
 /// Everything in a message that may be a name: `[Tried to create resource record set [name='a.example.com.', type='A']`.
-fn names_in(message: &str) -> impl Iterator<Item = RecordName> {
+pub(super) fn names_in(message: &str) -> impl Iterator<Item = RecordName> {
     message.split([' ', ',', '\'', '"', '[', ']']).filter(|word| word.contains('.')).map(RecordName::new)
 }
 

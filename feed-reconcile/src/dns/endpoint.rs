@@ -1,6 +1,5 @@
 //! Where records point to: the load balancers of this controller.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -60,53 +59,121 @@ impl Endpoint {
 /// Every endpoint of this controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
-    by_scheme: BTreeMap<Scheme, Arc<Endpoint>>,
+    all: BTreeMap<(Scheme, RecordName), Arc<Endpoint>>,
     own: BTreeSet<RecordName>,
-    unused: Vec<(Scheme, Endpoint)>,
+    chosen: BTreeMap<Scheme, Arc<Endpoint>>,
+    undecided: BTreeSet<Scheme>,
 }
 
 impl Endpoints {
-    /// These endpoints. Of several with one scheme the first by name gets the records; what points to the others
-    /// is still ours.
+    /// These endpoints. Of several with one scheme the first by name is chosen for new records.
     pub fn new(endpoints: impl IntoIterator<Item = (Scheme, Endpoint)>) -> Self {
         let mut result = Self::default();
         let ordered: BTreeSet<(Scheme, Endpoint)> = endpoints.into_iter().collect();
         for (scheme, endpoint) in ordered {
-            result.own.insert(endpoint.dns_name.without_dualstack());
-            match result.by_scheme.entry(scheme) {
-                Entry::Vacant(entry) => {
-                    entry.insert(Arc::new(endpoint));
-                }
-                Entry::Occupied(_) => result.unused.push((scheme, endpoint)),
-            }
+            let name = endpoint.dns_name.without_dualstack();
+            result.own.insert(name.clone());
+            result.all.entry((scheme, name)).or_insert_with(|| Arc::new(endpoint));
+        }
+        for ((scheme, _), endpoint) in &result.all {
+            result.chosen.entry(*scheme).or_insert_with(|| Arc::clone(endpoint));
         }
         result
     }
 
-    /// The endpoint that the records of a scheme point to.
+    /// Chooses, of several endpoints with one scheme, the one for new records: the one that was chosen before, if it is
+    /// still there, else the one that most of these records point to, else the first by name.
+    ///
+    /// Where records do not tell yet, as zones are still to be read (`complete` is false), none is chosen.
+    pub fn choose<'a>(
+        &mut self,
+        before: &Self,
+        records: impl IntoIterator<Item = &'a RecordSet>,
+        complete: bool,
+    ) {
+        let (chosen, mut undecided) = (std::mem::take(&mut self.chosen), BTreeSet::new());
+        let several: BTreeSet<Scheme> = self.unchosen(&chosen).map(|(scheme, _)| scheme).collect();
+        let uses = if several.is_empty() { BTreeMap::new() } else { uses(records) };
+        for (scheme, first) in chosen {
+            let kept = before.chosen.get(&scheme).and_then(|endpoint| {
+                self.all.get(&(scheme, endpoint.dns_name.without_dualstack()))
+            });
+            let of_scheme = self.all.iter().filter(|((other, _), _)| *other == scheme);
+            // The first of those that are used most.
+            let most_used = of_scheme.rev().filter_map(|((_, name), it)| Some((*uses.get(name)?, it)));
+            let most_used = most_used.max_by_key(|(count, _)| *count).map(|(_, endpoint)| endpoint);
+            match kept.or(most_used) {
+                Some(endpoint) => drop(self.chosen.insert(scheme, Arc::clone(endpoint))),
+                None if several.contains(&scheme) && !complete => drop(undecided.insert(scheme)),
+                None => drop(self.chosen.insert(scheme, first)),
+            }
+        }
+        self.undecided = undecided;
+    }
+
+    /// The endpoint that new records of a scheme point to.
     pub fn of(&self, scheme: Scheme) -> Option<&Arc<Endpoint>> {
-        self.by_scheme.get(&scheme)
+        self.chosen.get(&scheme)
+    }
+
+    /// Whether there are endpoints of the scheme, of which none is chosen yet.
+    pub fn is_undecided(&self, scheme: Scheme) -> bool {
+        self.undecided.contains(&scheme)
+    }
+
+    /// The endpoint of a scheme that a name has already: what points to any of them stays.
+    pub fn in_use(&self, scheme: Scheme, current: &[RecordSet]) -> Option<&Arc<Endpoint>> {
+        let targets = current.iter().filter(|record| record.routing.is_none()).filter_map(target);
+        let used = targets.filter_map(|target| self.all.get(&(scheme, target)));
+        used.max_by_key(|endpoint| self.chosen.get(&scheme) == Some(*endpoint))
     }
 
     /// The endpoints in use, by scheme.
     pub fn iter(&self) -> impl Iterator<Item = (Scheme, &Endpoint)> {
-        self.by_scheme.iter().map(|(scheme, endpoint)| (*scheme, &**endpoint))
+        self.chosen.iter().map(|(scheme, endpoint)| (*scheme, &**endpoint))
     }
 
-    /// Endpoints that get no records, since another one has their scheme.
-    pub fn unused(&self) -> &[(Scheme, Endpoint)] {
-        &self.unused
+    /// Endpoints that get no new records, since another one of their scheme does.
+    pub fn unused(&self) -> impl Iterator<Item = (Scheme, &Endpoint)> {
+        self.unchosen(&self.chosen)
+    }
+
+    fn unchosen<'a>(
+        &'a self,
+        chosen: &'a BTreeMap<Scheme, Arc<Endpoint>>,
+    ) -> impl Iterator<Item = (Scheme, &'a Endpoint)> {
+        let all = self.all.iter().map(|((scheme, _), endpoint)| (*scheme, endpoint));
+        let others = all.filter(|(scheme, it)| chosen.get(scheme).is_some_and(|chosen| chosen != *it));
+        others.map(|(scheme, endpoint)| (scheme, &**endpoint))
+    }
+
+    /// The names of all endpoints, without `dualstack.`.
+    pub fn names(&self) -> impl Iterator<Item = &RecordName> {
+        self.own.iter()
     }
 
     /// Whether there is none at all.
     pub fn is_empty(&self) -> bool {
-        self.by_scheme.is_empty()
+        self.all.is_empty()
     }
 
-    /// Whether a record set is ours: an address without routing policy that points to one of these endpoints.
+    /// Whether a record set points here: an address without routing policy whose target is one of these endpoints.
     pub fn own(&self, record: &RecordSet) -> bool {
-        record.routing.is_none()
-            && record.record_type.is_address()
-            && record.data.target().is_some_and(|target| self.own.contains(&target.without_dualstack()))
+        record.routing.is_none() && target(record).is_some_and(|target| self.own.contains(&target))
     }
+}
+
+/// The name that an address points to, for comparison.
+fn target(record: &RecordSet) -> Option<RecordName> {
+    let target = record.data.target().filter(|_| record.record_type.is_address())?;
+    Some(target.without_dualstack())
+}
+
+/// How many record sets point to each name.
+fn uses<'a>(records: impl IntoIterator<Item = &'a RecordSet>) -> BTreeMap<RecordName, usize> {
+    let mut uses = BTreeMap::new();
+    for target in records.into_iter().filter(|record| record.routing.is_none()).filter_map(target) {
+        *uses.entry(target).or_default() += 1;
+    }
+    uses
 }

@@ -35,6 +35,18 @@ impl RecordName {
         std::iter::successors(Some(&*self.0), |name| name.split_once('.').map(|(_, parent)| parent))
     }
 
+    /// The wildcard that stands beside the names directly below this one: `*.example.com` of `example.com`.
+    #[must_use]
+    pub fn wildcard_below(&self) -> Self {
+        Self(format!("*.{}", self.0).into())
+    }
+
+    /// The name with text put before its first label: `a-www.example.com`.
+    #[must_use]
+    pub fn with_prefix(&self, prefix: &str) -> Self {
+        Self(format!("{prefix}{}", self.0).into())
+    }
+
     /// The name of what it points to, for comparison: `dualstack.` before a load balancer's name changes nothing.
     #[must_use]
     pub fn without_dualstack(&self) -> Self {

@@ -4,13 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::desired::{DesiredName, DesiredRecords, Problem};
-use super::endpoint::{Endpoint, Endpoints};
+use super::desired::{DesiredRecords, Problem};
+use super::endpoint::Endpoints;
 use super::name::RecordName;
-use super::record::{RecordSet, RecordType};
+use super::protect::Protected;
+use super::record::RecordSet;
+use super::registry::OwnerId;
 use super::zone::{ZoneId, ZoneRecords, Zones};
-use crate::diagnostic::{Code, Diagnostic, Field};
-use crate::key::{ObjectKey, ObjectName};
+use crate::key::ObjectName;
+
+mod names;
+mod obstacle;
+
+pub use names::View;
 
 /// What happens to a record set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -38,10 +44,22 @@ pub struct Change {
 pub struct NameChange {
     /// The name.
     pub name: RecordName,
-    /// The changes, deletions first; never empty.
+    /// The changes, deletions first; never empty. Those of entries of the registry come last, and are of other names.
     pub changes: Vec<Change>,
     /// The Ingress that asks for it; `None` where no Ingress has the name any more.
     pub ingress: Option<ObjectName>,
+}
+
+impl NameChange {
+    /// Whether the name's records go, as no Ingress has it any more.
+    pub fn is_deletion(&self) -> bool {
+        self.ingress.is_none()
+    }
+
+    /// How many record sets of the name itself are changed.
+    pub fn addresses(&self) -> usize {
+        self.changes.iter().filter(|change| change.record.record_type.is_address()).count()
+    }
 }
 
 /// Why deletions are held back.
@@ -63,7 +81,7 @@ pub struct HeldBack {
     pub zones: BTreeMap<ZoneId, Vec<NameChange>>,
     /// How many record sets would go.
     pub deletions: usize,
-    /// How many record sets are ours, in all zones.
+    /// How many record sets are ours, in the zones that count: the one whose deletions are held back, or all.
     pub owned: usize,
 }
 
@@ -87,168 +105,87 @@ impl Plan {
     }
 }
 
+/// What decides besides the desired records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The share of our record sets, 0 to 100, that may go in one pass: of each zone, and of all zones together.
+    pub max_deletion_percent: u8,
+    /// Whose records ours are; without it, those that point to our endpoints are.
+    pub owner: Option<OwnerId>,
+}
+
 /// The least number of deletions that can be too many at once.
 pub const MIN_GUARDED_DELETIONS: usize = 11;
 
+/// What to change in one zone, before the guard has seen it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ZonePlan {
+    /// What Ingresses ask for, ordered by name.
+    pub changes: Vec<NameChange>,
+    /// What no Ingress asks for any more, ordered by name.
+    pub deletions: Vec<NameChange>,
+    /// Names that cannot be as desired.
+    pub problems: BTreeSet<Problem>,
+    /// How many record sets are ours, without the registry's entries.
+    pub owned: usize,
+}
+
 /// Compares what the zones hold with what they should; zones that are not in `current` are left out.
-///
-/// `max_deletion_percent` is the share of our record sets, over all zones, that may go in one pass: when more
-/// would, and more than 10, none goes.
 pub fn plan(
     desired: &DesiredRecords,
     current: &BTreeMap<ZoneId, ZoneRecords>,
     zones: &Zones,
     endpoints: &Endpoints,
-    max_deletion_percent: u8,
+    rules: &Rules,
 ) -> Plan {
-    let mut plan = Plan::default();
-    let mut deletions = BTreeMap::new();
-    let no_names = BTreeMap::new();
-    for zone in zones.iter() {
-        let Some(records) = current.get(&zone.id) else { continue };
-        let names = desired.zones.get(&zone.id).unwrap_or(&no_names);
-        let mut changes = Vec::new();
-        for (name, wanted) in names {
-            match reach(wanted, records.at(name), name, &zone.name) {
-                Ok(change) => changes.extend(change),
-                Err(obstacle) => {
-                    let diagnostic = obstacle.diagnostic(name, wanted);
-                    plan.problems.insert(Problem { zone: Some(zone.id.clone()), diagnostic });
-                }
-            }
-        }
+    let protected = Protected::new(endpoints, zones, current);
+    let view = View { desired, zones, endpoints, protected: &protected, owner: rules.owner.as_ref() };
+    let planned = zones.iter().filter_map(|zone| {
+        let records = current.get(&zone.id)?;
+        Some((zone.id.clone(), view.plan_zone(zone, records)))
+    });
+    let planned: BTreeMap<ZoneId, ZonePlan> = planned.collect();
+    let held_back = guard(&planned, desired.any_ingress, rules.max_deletion_percent);
+    let mut plan = Plan { held_back, ..Plan::default() };
+    for (zone, ZonePlan { mut changes, deletions, problems, owned }) in planned {
+        let held = plan.held_back.as_ref().is_some_and(|held_back| held_back.zones.contains_key(&zone));
+        changes.extend(deletions.into_iter().filter(|_| !held));
+        plan.problems.extend(problems);
+        plan.owned.insert(zone.clone(), owned);
         if !changes.is_empty() {
-            plan.zones.insert(zone.id.clone(), changes);
+            plan.zones.insert(zone, changes);
         }
-        let unwanted = records.names().filter(|name| !names.contains_key(name.as_str()));
-        let gone: Vec<_> = unwanted.filter_map(|name| deletion(name, records.at(name), endpoints)).collect();
-        if !gone.is_empty() {
-            deletions.insert(zone.id.clone(), gone);
-        }
-        plan.owned.insert(zone.id.clone(), records.iter().filter(|record| endpoints.own(record)).count());
     }
-    guard(&mut plan, deletions, desired.any_ingress, max_deletion_percent);
     plan
 }
 
-/// What to do so that a name leads where it should; `None` when it does.
-fn reach(
-    wanted: &DesiredName,
-    current: &[RecordSet],
-    name: &RecordName,
-    zone: &RecordName,
-) -> Result<Option<NameChange>, Obstacle> {
-    let Some(endpoint) = &wanted.endpoint else { return Ok(None) };
-    if let Some(policy) = current.iter().find_map(|record| record.routing) {
-        return Err(Obstacle::RoutingPolicy(policy.to_string()));
-    }
-    let records = endpoint.records(name);
-    if records.iter().any(|record| record.record_type == RecordType::Cname) {
-        can_be_cname(name, zone, current)?;
-    }
-    let in_the_way = current.iter().filter(|record| {
-        record.record_type.is_address()
-            && !records.iter().any(|wanted| wanted.record_type == record.record_type)
-    });
-    let mut changes: Vec<Change> =
-        in_the_way.map(|record| Change { action: Action::Delete, record: record.clone() }).collect();
-    for record in records {
-        let same_type = current.iter().find(|other| other.record_type == record.record_type);
-        match same_type {
-            Some(other) if other.data.says_the_same(&record.data) => {}
-            Some(_) => changes.push(Change { action: Action::Upsert, record }),
-            None => changes.push(Change { action: Action::Create, record }),
-        }
-    }
-    let change = NameChange { name: name.clone(), changes, ingress: Some(wanted.ingress.clone()) };
-    Ok((!change.changes.is_empty()).then_some(change))
-}
-
-/// A CNAME is alone at its name, and the apex has at least its SOA and NS (RFC 1034 section 3.6.2).
-fn can_be_cname(name: &RecordName, zone: &RecordName, current: &[RecordSet]) -> Result<(), Obstacle> {
-    if name == zone {
-        return Err(Obstacle::Apex);
-    }
-    match current.iter().find(|record| !record.record_type.is_address()) {
-        Some(other) => Err(Obstacle::OtherType(other.record_type.to_string())),
-        None => Ok(()),
-    }
-}
-
-/// The deletion of what is ours of a name that nobody wants.
-fn deletion(name: &RecordName, current: &[RecordSet], endpoints: &Endpoints) -> Option<NameChange> {
-    let ours = current.iter().filter(|record| endpoints.own(record));
-    let changes: Vec<_> =
-        ours.map(|record| Change { action: Action::Delete, record: record.clone() }).collect();
-    (!changes.is_empty()).then(|| NameChange { name: name.clone(), changes, ingress: None })
-}
-
-/// Adds the deletions to the plan, or all of them to what is held back.
-fn guard(
-    plan: &mut Plan,
-    zones: BTreeMap<ZoneId, Vec<NameChange>>,
+/// Which zones' deletions are held back: those of a zone where they are too many, and what is left where that is too many
+/// over all zones, as the hosts of a namespace may be spread thinly.
+pub fn guard(
+    planned: &BTreeMap<ZoneId, ZonePlan>,
     any_ingress: bool,
     max_deletion_percent: u8,
-) {
-    let deletions = zones.values().flatten().map(|change| change.changes.len()).sum::<usize>();
-    let owned = plan.owned.values().sum::<usize>();
-    let too_many = deletions >= MIN_GUARDED_DELETIONS
-        && deletions.saturating_mul(100) > owned.saturating_mul(usize::from(max_deletion_percent));
-    let reason = match (any_ingress, too_many) {
-        (false, _) => HeldBackReason::NoIngress,
-        (true, true) => HeldBackReason::TooMany,
-        (true, false) => {
-            for (zone, changes) in zones {
-                plan.zones.entry(zone).or_default().extend(changes);
-            }
-            return;
-        }
+) -> Option<HeldBack> {
+    let count = |plan: &ZonePlan| plan.deletions.iter().map(NameChange::addresses).sum::<usize>();
+    let too_many = |deletions: usize, owned: usize| {
+        deletions >= MIN_GUARDED_DELETIONS
+            && deletions.saturating_mul(100) > owned.saturating_mul(usize::from(max_deletion_percent))
     };
-    if deletions > 0 {
-        plan.held_back = Some(HeldBack { reason, zones, deletions, owned });
+    let deleting = planned.iter().filter(|(_, plan)| count(plan) > 0);
+    let (mut held, rest): (Vec<_>, Vec<_>) =
+        deleting.partition(|(_, plan)| !any_ingress || too_many(count(plan), plan.owned));
+    let left = rest.iter().map(|(_, plan)| count(plan)).sum();
+    if too_many(left, planned.values().map(|plan| plan.owned).sum()) {
+        held.extend(rest);
     }
-}
-
-/// Why a name cannot lead where it should.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Obstacle {
-    /// A record set with this routing policy holds the name.
-    RoutingPolicy(String),
-    /// A CNAME would stand at the zone's own name.
-    Apex,
-    /// A CNAME would stand beside a record set of this type.
-    OtherType(String),
-}
-
-impl Obstacle {
-    fn diagnostic(&self, name: &RecordName, wanted: &DesiredName) -> Diagnostic {
-        let target = wanted.endpoint.as_deref().map_or("", |endpoint: &Endpoint| endpoint.dns_name.as_str());
-        let (code, reason, help) = match self {
-            Self::RoutingPolicy(policy) => (
-                Code::RoutingPolicyInTheWay,
-                format!("it has a record with a routing policy ({policy}), which is not ours to change"),
-                "Delete that record, or point it to the load balancer yourself.",
-            ),
-            Self::Apex => (
-                Code::CnameNotPossible,
-                "it is the zone's own name, which cannot be a CNAME".to_owned(),
-                "Use a host below it, or load balancers that are found by tag, which get an ALIAS.",
-            ),
-            Self::OtherType(other) => (
-                Code::CnameNotPossible,
-                format!("it has a {other} record, and a CNAME cannot stand beside another type"),
-                "Delete that record, or use load balancers that are found by tag, which get an ALIAS.",
-            ),
-        };
-        Diagnostic {
-            object: ObjectKey::ingress(&wanted.ingress),
-            field: Field::of(&["spec", "rules"]),
-            code,
-            message: format!("`{name}` does not lead to {target}, since {reason}."),
-            help: Some(help.to_owned()),
-            related: None,
-        }
-    }
+    let of = if held.len() > 1 { planned.values().collect() } else { held.iter().map(|(_, plan)| *plan).collect::<Vec<_>>() };
+    let reason = if any_ingress { HeldBackReason::TooMany } else { HeldBackReason::NoIngress };
+    (!held.is_empty()).then(|| HeldBack {
+        reason,
+        deletions: held.iter().map(|(_, plan)| count(plan)).sum(),
+        owned: of.iter().map(|plan| plan.owned).sum(),
+        zones: held.into_iter().map(|(zone, plan)| (zone.clone(), plan.deletions.clone())).collect(),
+    })
 }
 
 #[cfg(test)]

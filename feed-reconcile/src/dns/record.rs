@@ -16,6 +16,8 @@ pub enum RecordType {
     Aaaa,
     /// Another name.
     Cname,
+    /// Text; of these only the entries of a registry are ever changed.
+    Txt,
     /// Any other type: such a record is never changed.
     Other(Arc<str>),
 }
@@ -27,6 +29,7 @@ impl RecordType {
             "A" => Self::A,
             "AAAA" => Self::Aaaa,
             "CNAME" => Self::Cname,
+            "TXT" => Self::Txt,
             other => Self::Other(other.into()),
         }
     }
@@ -37,13 +40,14 @@ impl RecordType {
             Self::A => "A",
             Self::Aaaa => "AAAA",
             Self::Cname => "CNAME",
+            Self::Txt => "TXT",
             Self::Other(name) => name,
         }
     }
 
-    /// Whether it says where a host is; of the others none is ever changed.
+    /// Whether it says where a host is.
     pub fn is_address(&self) -> bool {
-        !matches!(self, Self::Other(_))
+        matches!(self, Self::A | Self::Aaaa | Self::Cname)
     }
 }
 
@@ -103,7 +107,7 @@ pub enum RecordData {
     Values {
         /// How long answers may be kept, in seconds.
         ttl_seconds: u64,
-        /// The values as Route 53 listed them; those of types that are never changed may be left out.
+        /// The values as Route 53 listed them; those of records that are never changed may be left out.
         values: Vec<String>,
     },
 }

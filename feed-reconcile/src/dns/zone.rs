@@ -1,14 +1,14 @@
 //! Hosted zones, and which of them a host belongs to.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use super::name::RecordName;
-use super::plan::{Action, NameChange};
+use super::plan::{Action, Change, NameChange};
 use super::record::RecordSet;
 use crate::desired::Scheme;
 
@@ -77,74 +77,87 @@ pub struct HostedZone {
     pub visibility: Visibility,
 }
 
-/// Two of the given zones hold the same names for the same clients.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the hosted zones {first} and {second} are both {} zones of {name}, so a host would belong to both: \
-     give one of them",
-    visibility.as_str()
-)]
-pub struct ZoneConflict {
-    /// The zone that was given first.
-    pub first: ZoneId,
-    /// The other one.
-    pub second: ZoneId,
-    /// The name of both.
-    pub name: RecordName,
-    /// The visibility of both.
-    pub visibility: Visibility,
+impl HostedZone {
+    /// What people need to find it: `example.com (Z1)`.
+    pub fn label(&self) -> String {
+        format!("{} ({})", self.name, self.id)
+    }
 }
 
 /// The zones that this controller keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Zones(BTreeMap<RecordName, BTreeMap<Visibility, HostedZone>>);
+pub struct Zones {
+    by_name: BTreeMap<RecordName, BTreeSet<(Visibility, ZoneId)>>,
+    by_id: BTreeMap<ZoneId, HostedZone>,
+}
 
 impl Zones {
     /// These zones; the same zone given twice is one.
-    pub fn new(zones: impl IntoIterator<Item = HostedZone>) -> Result<Self, ZoneConflict> {
+    pub fn new(zones: impl IntoIterator<Item = HostedZone>) -> Self {
         let mut result = Self::default();
         for zone in zones {
-            let of_name = result.0.entry(zone.name.clone()).or_default();
-            match of_name.get(&zone.visibility) {
-                Some(other) if other.id != zone.id => {
-                    return Err(ZoneConflict {
-                        first: other.id.clone(),
-                        second: zone.id,
-                        name: zone.name,
-                        visibility: zone.visibility,
-                    });
-                }
-                _ => of_name.insert(zone.visibility, zone),
-            };
+            result.insert(zone);
         }
-        Ok(result)
+        result
     }
 
-    /// The zone that a host's record belongs to: the one with the longest name that the host ends with.
+    /// Adds a zone, or takes it in place of the one of its id.
+    pub fn insert(&mut self, zone: HostedZone) {
+        if let Some(before) = self.by_id.get(&zone.id)
+            && let Some(of_name) = self.by_name.get_mut(&before.name)
+        {
+            of_name.remove(&(before.visibility, before.id.clone()));
+        }
+        self.by_name.entry(zone.name.clone()).or_default().insert((zone.visibility, zone.id.clone()));
+        self.by_id.insert(zone.id.clone(), zone);
+    }
+
+    /// The zones that a host's record belongs to: those with the longest name that the host ends with, among the zones
+    /// whose clients the scheme is for.
     ///
-    /// Of a public and a private zone of one name, internal hosts are in the private one.
-    pub fn of(&self, name: &RecordName, scheme: Scheme) -> Option<&HostedZone> {
-        let wanted = match scheme {
-            Scheme::Internal => Visibility::Private,
-            Scheme::InternetFacing => Visibility::Public,
+    /// Hosts of the internet are never in private zones. Internal ones may be in public zones, but of zones with one name
+    /// the private ones are theirs. Several zones of one name and visibility serve different clients, so all of them count.
+    pub fn of(&self, name: &RecordName, scheme: Scheme) -> Vec<&HostedZone> {
+        let of_visibility = |of_name: &BTreeSet<(Visibility, ZoneId)>, wanted: Visibility| {
+            let ids = of_name.iter().filter(|(visibility, _)| *visibility == wanted).map(|(_, id)| id);
+            ids.filter_map(|id| self.by_id.get(id)).collect::<Vec<_>>()
         };
-        let of_name = name.ancestors().find_map(|ancestor| self.0.get(ancestor))?;
-        of_name.get(&wanted).or_else(|| of_name.values().next())
+        let order: &[Visibility] = match scheme {
+            Scheme::Internal => &[Visibility::Private, Visibility::Public],
+            Scheme::InternetFacing => &[Visibility::Public],
+        };
+        let fitting = name.ancestors().filter_map(|ancestor| self.by_name.get(ancestor)).find_map(|of_name| {
+            order.iter().map(|wanted| of_visibility(of_name, *wanted)).find(|zones| !zones.is_empty())
+        });
+        fitting.unwrap_or_default()
     }
 
-    /// All zones, ordered by name, public before private.
+    /// All zones whose name the name ends with.
+    pub fn around<'a>(&'a self, name: &'a RecordName) -> impl Iterator<Item = &'a HostedZone> {
+        let of_name = name.ancestors().filter_map(|ancestor| self.by_name.get(ancestor));
+        of_name.flatten().filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// Whether another zone has the same name and the same kind of clients, so that the name alone does not tell it.
+    pub fn has_twin(&self, zone: &HostedZone) -> bool {
+        let same = self.by_name.get(&zone.name).into_iter().flatten();
+        same.filter(|(visibility, _)| *visibility == zone.visibility).count() > 1
+    }
+
+    /// All zones, ordered by name, public before private, then by id.
     pub fn iter(&self) -> impl Iterator<Item = &HostedZone> {
-        self.0.values().flat_map(BTreeMap::values)
+        self.by_name.values().flatten().filter_map(|(_, id)| self.by_id.get(id))
     }
 
     /// The zone of that id.
     pub fn get(&self, id: &ZoneId) -> Option<&HostedZone> {
-        self.iter().find(|zone| zone.id == *id)
+        self.by_id.get(id)
     }
 
     /// The names of all zones, for people: `example.com, example.org`.
     pub fn names(&self) -> String {
-        self.0.keys().map(RecordName::as_str).collect::<Vec<_>>().join(", ")
+        let of_name = self.by_name.iter().filter(|(_, zones)| !zones.is_empty());
+        of_name.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -180,17 +193,26 @@ impl ZoneRecords {
 
     /// What the zone holds once Route 53 has accepted the change.
     pub fn apply(&mut self, change: &NameChange) {
-        let records = self.0.entry(change.name.clone()).or_default();
-        for change in &change.changes {
-            let written = &change.record;
+        for Change { action, record: written } in &change.changes {
+            let records = self.0.entry(written.name.clone()).or_default();
             records.retain(|record| record.routing.is_some() || record.record_type != written.record_type);
-            if change.action != Action::Delete {
+            if *action != Action::Delete {
                 records.push(written.clone());
             }
+            if records.is_empty() {
+                self.0.remove(&written.name);
+            }
         }
-        if records.is_empty() {
-            self.0.remove(&change.name);
-        }
+    }
+
+    /// The delegation that takes a name away from the zone of that name: the name itself, or one above it, that has NS
+    /// records. Below it other servers are asked (RFC 1034, section 4.3.2).
+    pub fn delegation(&self, name: &RecordName, zone: &RecordName) -> Option<&RecordName> {
+        let below_apex = name.ancestors().take_while(|ancestor| *ancestor != zone.as_str());
+        let cuts = below_apex.filter_map(|ancestor| self.0.get_key_value(ancestor));
+        let cuts = cuts.filter(|(_, records)| records.iter().any(|it| it.record_type.as_str() == "NS"));
+        // The highest one: what is below it is nobody's business here.
+        cuts.map(|(cut, _)| cut).last()
     }
 }
 

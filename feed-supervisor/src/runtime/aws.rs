@@ -5,8 +5,6 @@
 //! `HTTP_PROXY`, `NO_PROXY`, also in lower case.
 
 use std::error::Error;
-use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
@@ -17,7 +15,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use governor::{DefaultDirectRateLimiter, Quota};
+
+use limit::{Classify, Turns};
 
 use credentials::RenewableCredentials;
 
@@ -25,7 +24,7 @@ pub mod balancers;
 pub mod calls;
 mod credentials;
 mod http;
-mod limit;
+pub mod limit;
 pub mod metadata;
 pub mod renew;
 mod whole;
@@ -70,10 +69,9 @@ fn http_client() -> SharedHttpClient {
     renew::watched(http::by_proxy())
 }
 
-/// An HTTP client that sends no more than so many requests a second, evenly, retries included.
-pub fn limited_http_client(requests_per_second: NonZeroU32) -> SharedHttpClient {
-    let quota = Quota::per_second(requests_per_second).allow_burst(NonZeroU32::MIN);
-    limit::limited(http_client(), Arc::new(DefaultDirectRateLimiter::direct(quota)))
+/// An HTTP client each of whose requests, retries included, waits for its turn, and may then take so long.
+pub fn limited_http_client(turns: &Turns, classify: Classify, limit: Duration) -> SharedHttpClient {
+    limit::limited(http_client(), turns.clone(), classify, limit)
 }
 
 /// A call that failed, also after its retries.

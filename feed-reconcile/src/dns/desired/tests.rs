@@ -11,7 +11,6 @@ fn zones() -> Zones {
         zone("PRI", "example.com", Visibility::Private),
         zone("ORG", "example.org", Visibility::Public),
     ])
-    .unwrap()
 }
 
 fn endpoint(dns_name: &str) -> Endpoint {
@@ -33,8 +32,9 @@ const EXTERNAL: Option<Scheme> = Some(Scheme::InternetFacing);
 /// The records as lines `ZONE name -> endpoint (ingress)`, then the problems; the same in either order.
 fn check(ingresses: &[(&str, IngressSummary)], endpoints: &Endpoints) -> String {
     let named: Vec<_> = ingresses.iter().map(|(name, i)| (ObjectName::new("ns", name), i.clone())).collect();
-    let result = desired(named.iter().map(|(name, i)| (name, i)), &zones(), endpoints);
-    assert_eq!(desired(named.iter().rev().map(|(name, i)| (name, i)), &zones(), endpoints), result);
+    let result = desired(named.iter().map(|(name, i)| (name, i)), &zones(), endpoints, Unopened::None);
+    let backwards = named.iter().rev().map(|(name, i)| (name, i));
+    assert_eq!(desired(backwards, &zones(), endpoints, Unopened::None), result);
 
     let mut text = String::new();
     for (zone, names) in &result.0.zones {
@@ -72,7 +72,7 @@ fn every_host_has_a_record_in_its_zone() {
     PUB b.example.com -> out.lb (ns/b)
     PUB example.com -> out.lb (ns/b)
     - Ingress ns/b HostInNoZone: `x.example.net` gets no DNS record, since it lies in none of the zones (example.com, example.org).
-    - Ingress ns/c MissingFrontendScheme: `c.example.com` gets no DNS record, since the Ingress does not say which load balancer serves it.
+    - Ingress ns/c MissingFrontendScheme: `c.example.com` gets no DNS record, and one that it has stays as it is, since the Ingress does not say which load balancer serves it.
     ");
 }
 
@@ -132,7 +132,7 @@ fn a_missing_endpoint_does_not_give_the_host_to_another_scheme() {
 
 #[test]
 fn without_ingresses_the_records_say_so() {
-    assert!(!desired([], &zones(), &both()).0.any_ingress);
+    assert!(!desired([], &zones(), &both(), Unopened::None).0.any_ingress);
 }
 
 #[test]
@@ -140,9 +140,75 @@ fn the_first_endpoint_of_a_scheme_is_used_and_all_are_ours() {
     let endpoints =
         Endpoints::new([(Scheme::Internal, endpoint("b.lb")), (Scheme::Internal, endpoint("a.lb"))]);
     assert_eq!(endpoints.of(Scheme::Internal).unwrap().dns_name.as_str(), "a.lb");
-    assert_eq!(endpoints.unused(), [(Scheme::Internal, endpoint("b.lb"))]);
+    assert_eq!(endpoints.unused().collect::<Vec<_>>(), [(Scheme::Internal, &endpoint("b.lb"))]);
     for own in ["a.lb", "dualstack.B.lb."] {
         assert!(endpoints.own(&endpoint(own).records(&RecordName::new("x"))[0]), "{own}");
     }
     assert!(!endpoints.own(&endpoint("c.lb").records(&RecordName::new("x"))[0]));
+}
+
+#[test]
+fn the_endpoint_that_records_point_to_is_chosen_and_stays() {
+    let record = |name: &str, target: &str| endpoint(target).records(&RecordName::new(name)).remove(0);
+    let new = || {
+        Endpoints::new(["a.lb", "b.lb", "c.lb"].map(|name| (Scheme::Internal, endpoint(name))))
+    };
+    let chosen = |endpoints: &Endpoints| endpoints.of(Scheme::Internal).map(|it| it.dns_name.to_string());
+    let used = [record("x", "c.lb"), record("y", "dualstack.C.lb."), record("z", "b.lb"), record("q", "other")];
+
+    let mut undecided = new();
+    undecided.choose(&Endpoints::default(), [], false);
+    assert_eq!((chosen(&undecided), undecided.is_undecided(Scheme::Internal)), (None, true));
+    let mut first = new();
+    first.choose(&Endpoints::default(), [], true);
+    assert_eq!(chosen(&first).as_deref(), Some("a.lb"), "nothing tells them apart: the first by name");
+    let mut by_use = new();
+    by_use.choose(&Endpoints::default(), &used, false);
+    assert_eq!(chosen(&by_use).as_deref(), Some("c.lb"));
+    let unused: Vec<_> = by_use.unused().map(|(_, it)| it.dns_name.as_str()).collect();
+    assert_eq!(unused, ["a.lb", "b.lb"]);
+    let mut later = new();
+    later.choose(&first, &used, true);
+    assert_eq!(chosen(&later).as_deref(), Some("a.lb"), "what was chosen stays, whatever the records say later");
+    let mut gone = Endpoints::new(["b.lb", "c.lb"].map(|name| (Scheme::Internal, endpoint(name))));
+    gone.choose(&first, &used, true);
+    assert_eq!(chosen(&gone).as_deref(), Some("c.lb"));
+
+    let in_use = |target: &str| by_use.in_use(Scheme::Internal, &[record("x", target)]).map(|it| it.dns_name.to_string());
+    assert_eq!(in_use("B.lb.").as_deref(), Some("b.lb"));
+    assert_eq!(in_use("other"), None);
+    assert_eq!(by_use.in_use(Scheme::InternetFacing, &[record("x", "b.lb")]), None);
+}
+
+#[test]
+fn what_cannot_be_understood_keeps_its_name_and_does_not_give_it_to_the_younger() {
+    let named = [
+        (ObjectName::new("ns", "older"), ingress(None, 1, &["a.example.org"])),
+        (ObjectName::new("ns", "younger"), ingress(INTERNAL, 2, &["a.example.org", "b.example.org"])),
+        (ObjectName::new("ns", "youngest"), ingress(None, 3, &["b.example.org"])),
+    ];
+    let ingresses = named.iter().map(|(name, ingress)| (name, ingress));
+    let (records, _) = desired(ingresses, &zones(), &both(), Unopened::None);
+    let kept: Vec<_> = records.kept.iter().map(RecordName::as_str).collect();
+    assert_eq!(kept, ["a.example.org", "b.example.org"]);
+    let caution = |name: &str| records.zones[&ZoneId::new("ORG")][name].caution;
+    assert_eq!((caution("a.example.org"), caution("b.example.org")), (Some(Caution::Unreadable), None));
+}
+
+#[test]
+fn a_host_that_may_belong_to_a_zone_without_a_name_yet_waits_or_is_only_created() {
+    let ingresses = [
+        (ObjectName::new("ns", "in"), ingress(INTERNAL, 1, &["a.example.com", "a.example.org"])),
+        (ObjectName::new("ns", "out"), ingress(EXTERNAL, 1, &["b.example.org", "b.sub.example.org", "x.net"])),
+    ];
+    let all = |unopened| {
+        let named = ingresses.iter().map(|(name, ingress)| (name, ingress));
+        let (records, problems) = desired(named, &zones(), &both(), unopened);
+        let names = records.zones.values().flatten();
+        let text: Vec<_> = names.map(|(name, it)| format!("{name} {:?}", it.caution)).collect();
+        (text.join(", "), problems.len())
+    };
+    assert_eq!(all(Unopened::Soon), ("b.example.org None, a.example.com None".to_owned(), 0));
+    let later = "a.example.org Some(Unopened), b.example.org None, b.sub.example.org Some(Unopened), a.example.com None";
+    assert_eq!(all(Unopened::Later), (later.to_owned(), 1));
 }

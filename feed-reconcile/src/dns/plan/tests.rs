@@ -3,14 +3,16 @@ use std::sync::Arc;
 
 use super::*;
 use crate::desired::Scheme;
-use crate::dns::{HostedZone, RecordData, RoutingPolicy, Target, Visibility};
+use crate::dns::{DesiredName, Endpoint, HostedZone, RecordData, RecordType, RoutingPolicy, Target, Visibility};
 
 const ZONE: &str = "example.com";
+
+const RULES: Rules = Rules { max_deletion_percent: 50, owner: None };
 
 fn zones() -> Zones {
     let zone =
         HostedZone { id: ZoneId::new("Z"), name: RecordName::new(ZONE), visibility: Visibility::Public };
-    Zones::new([zone]).unwrap()
+    Zones::new([zone])
 }
 
 fn balancer(dns_name: &str, dual_stack: bool) -> Endpoint {
@@ -53,9 +55,10 @@ fn wanting(names: &[&str], endpoint: &Endpoint) -> DesiredRecords {
         endpoint: Some(Arc::new(endpoint.clone())),
         scheme: Scheme::Internal,
         ingress: ObjectName::new("ns", "web"),
+        caution: None,
     };
     let names = names.iter().map(|name| (RecordName::new(name), wanted.clone())).collect();
-    DesiredRecords { zones: BTreeMap::from([(ZoneId::new("Z"), names)]), any_ingress: true }
+    DesiredRecords { zones: BTreeMap::from([(ZoneId::new("Z"), names)]), any_ingress: true, ..DesiredRecords::default() }
 }
 
 fn plan_one(wanted: &[&str], endpoint: &Endpoint, current: &[&str]) -> Plan {
@@ -63,7 +66,7 @@ fn plan_one(wanted: &[&str], endpoint: &Endpoint, current: &[&str]) -> Plan {
         (Scheme::Internal, endpoint.clone()),
         (Scheme::InternetFacing, balancer("other-own.lb", false)),
     ]);
-    plan(&wanting(wanted, endpoint), &records(current), &zones(), &endpoints, 50)
+    plan(&wanting(wanted, endpoint), &records(current), &zones(), &endpoints, &RULES)
 }
 
 /// One line for each change, in order; changes of one name share a `-`.
@@ -92,7 +95,7 @@ fn an_alias_is_created_changed_or_left() {
         ("new", check(&["a.example.com"], &lb, &[])),
         ("there", check(&["a.example.com"], &lb, &["A.example.com. A alias dualstack.LB.aws."])),
         ("wildcard there", check(&["*.example.com"], &lb, &[r"\052.example.com. A alias lb.aws."])),
-        ("other own target", check(&["a.example.com"], &lb, &["a.example.com A alias other-own.lb"])),
+        ("the other scheme's target", check(&["a.example.com"], &lb, &["a.example.com A alias other-own.lb"])),
         ("foreign target", check(&["a.example.com"], &lb, &["a.example.com A alias foreign.lb"])),
         ("foreign addresses", check(&["a.example.com"], &lb, &["a.example.com A 192.0.2.1 192.0.2.2"])),
         ("a CNAME", check(&["a.example.com"], &lb, &["a.example.com CNAME elsewhere"])),
@@ -112,7 +115,7 @@ fn an_alias_is_created_changed_or_left() {
     - Create a.example.com A alias lb.aws
     there:
     wildcard there:
-    other own target:
+    the other scheme's target:
     - Upsert a.example.com A alias lb.aws
     foreign target:
     - Upsert a.example.com A alias lb.aws
@@ -276,7 +279,7 @@ fn a_name_without_endpoint_is_left_alone() {
     for wanted in desired.zones.values_mut().flat_map(BTreeMap::values_mut) {
         wanted.endpoint = None;
     }
-    let plan = plan(&desired, &records(&["a.example.com A alias lb.aws"]), &zones(), &endpoints, 50);
+    let plan = plan(&desired, &records(&["a.example.com A alias lb.aws"]), &zones(), &endpoints, &RULES);
     assert!(plan.is_empty());
 }
 
@@ -306,7 +309,7 @@ fn too_many_deletions_are_held_back_and_the_rest_goes_through() {
 fn without_any_ingress_nothing_is_deleted() {
     let endpoints = Endpoints::new([(Scheme::Internal, balancer("lb.aws", false))]);
     let current = records(&["a.example.com A alias lb.aws"]);
-    let plan = plan(&DesiredRecords::default(), &current, &zones(), &endpoints, 100);
+    let plan = plan(&DesiredRecords::default(), &current, &zones(), &endpoints, &Rules { max_deletion_percent: 100, owner: None });
     assert_eq!(plan.zones, BTreeMap::new());
     let held_back = plan.held_back.unwrap();
     assert_eq!((held_back.reason, held_back.deletions), (HeldBackReason::NoIngress, 1));
@@ -316,7 +319,7 @@ fn without_any_ingress_nothing_is_deleted() {
 fn a_zone_that_could_not_be_listed_is_left_out() {
     let lb = balancer("lb.aws", false);
     let endpoints = Endpoints::new([(Scheme::Internal, lb.clone())]);
-    let plan = plan(&wanting(&["a.example.com"], &lb), &BTreeMap::new(), &zones(), &endpoints, 50);
+    let plan = plan(&wanting(&["a.example.com"], &lb), &BTreeMap::new(), &zones(), &endpoints, &RULES);
     assert_eq!(plan, Plan::default());
 }
 
