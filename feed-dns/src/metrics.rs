@@ -3,7 +3,7 @@
 //! | name, after `feed_dns_` | type | meaning |
 //! | --- | --- | --- |
 //! | `route53_records{zone}` | gauge | record sets in the zones of that name, others' included |
-//! | `route53_owned_records{zone}` | gauge | those of them that point to one of our load balancers |
+//! | `route53_owned_records{zone}` | gauge | those of them that are ours |
 //! | `route53_held_back_deletions{zone}` | gauge | record sets that would be deleted, but are not: they are too many at once |
 //! | `route53_updates{zone}` | untyped, grows | record sets that were created, changed or deleted |
 //! | `route53_failures{zone}` | untyped, grows | listings and changes that failed, and changes that were refused |
@@ -139,6 +139,9 @@ impl DnsMetrics {
             let is_well = zone.stage == Stage::Read && zone.failures.is_empty() && zone.refused.is_empty();
             let is_well = is_well && zone.denied.is_none() && zone.contested.is_empty();
             let labels = ZoneLabels { zone: name, zone_id: zone.id.to_string() };
+            if !labels.zone.is_empty() {
+                self.zone_up.remove(&ZoneLabels { zone: String::new(), ..labels.clone() });
+            }
             self.zone_up.get_or_create(&labels).set(i64::from(is_well));
         }
     }

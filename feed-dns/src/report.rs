@@ -49,6 +49,7 @@ struct Memory {
     held_back: Option<String>,
     load_balancers: Vec<String>,
     troubles: Vec<String>,
+    twins: Vec<String>,
 }
 
 impl Reporter {
@@ -131,6 +132,11 @@ impl Reporter {
         let (missing, warnings) = keeper.balancer_problems(now);
         self.load_balancers(&missing, &warnings);
         let troubles = self.zones(keeper, &views);
+        let twins = zones::twins(keeper.hosted());
+        let before = self.with(|memory| std::mem::replace(&mut memory.twins, twins.clone()));
+        for twins in twins.iter().filter(|it| !before.contains(it)) {
+            warn!("{twins}");
+        }
         let shown = json!({
             "zones": views.iter().map(zones::json).collect::<Vec<_>>(),
             "endpoints": keeper.endpoints().iter()
@@ -139,6 +145,7 @@ impl Reporter {
             "load_balancers": missing.iter().chain(&warnings).collect::<Vec<_>>(),
             "held_back": held_back,
             "failures": troubles,
+            "warnings": twins,
             "diagnostics": diagnostics.iter().map(diagnostic_json).collect::<Vec<_>>(),
         });
         self.with(|memory| {

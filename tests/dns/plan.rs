@@ -78,7 +78,6 @@ async fn the_exit_code_tells_changes_from_none_and_from_errors() {
     assert_eq!(String::from_utf8(none.stdout).unwrap(), "No changes.\n");
 
     let errors = [
-        (vec!["--r53-hosted-zone=ZNONE"], "NoSuchHostedZone"),
         (vec!["--no-such-flag"], "unexpected argument '--no-such-flag' found"),
         (vec!["--output=yaml"], "invalid value 'yaml'"),
         (vec!["--elb-label-value=feed"], "exclude each other"),
@@ -91,6 +90,11 @@ async fn the_exit_code_tells_changes_from_none_and_from_errors() {
         assert!(said.lines().count() <= 3, "{said}");
         assert_eq!(plan.stdout, [0_u8; 0]);
     }
+    let missing = feed.plan(&["--r53-hosted-zone=ZNONE"]);
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("feed-dns: GetHostedZone of zone ZNONE failed: NoSuchHostedZone"), "{said}");
+    assert_eq!(String::from_utf8(missing.stdout).unwrap(), "No changes.\n", "the others are shown");
     std::fs::remove_dir_all(feed.manifests()).unwrap();
     assert_eq!(feed.plan(&[]).status.code(), Some(1));
 }

@@ -1,6 +1,9 @@
 //! What most of these tests begin with.
 
-use feed_tests::{FeedDns, Record, Route53, eventually};
+use std::time::Duration;
+
+use feed_tests::{FeedDns, Record, Route53, eventually, eventually_within};
+use serde_json::Value;
 
 /// A Route 53 with one zone, `example.com`, of the id `Z1`.
 pub(crate) async fn route53() -> Route53 {
@@ -36,6 +39,55 @@ pub(crate) fn wait_records(
         let mut records = route53.records(zone);
         records.sort();
         if records == expected { Ok(()) } else { Err(format!("{records:#?}")) }
+    })
+}
+
+/// Waits until `/health` is 500 and says all of this.
+#[track_caller]
+pub(crate) fn wait_unhealthy(feed: &FeedDns, words: &[&str]) -> impl Future<Output = ()> {
+    wait_unhealthy_within(Duration::from_secs(20), feed, words)
+}
+
+/// [`wait_unhealthy`] with a deadline of its own.
+#[track_caller]
+pub(crate) fn wait_unhealthy_within(
+    deadline: Duration,
+    feed: &FeedDns,
+    words: &[&str],
+) -> impl Future<Output = ()> {
+    eventually_within(deadline, "health says what is wrong", async move || {
+        let (status, text) = feed.admin("/health").await;
+        let said = status == 500 && words.iter().all(|word| text.contains(word));
+        if said { Ok(()) } else { Err(format!("{status} {text}")) }
+    })
+}
+
+/// Waits until `/health` is 200.
+#[track_caller]
+pub(crate) fn wait_healthy(feed: &FeedDns) -> impl Future<Output = ()> {
+    eventually_within(Duration::from_secs(60), "all is well", async move || match feed.admin("/health").await {
+        (200, _) => Ok(()),
+        (status, text) => Err(format!("{status} {text}")),
+    })
+}
+
+/// The codes of `/status`'s diagnostics, each with the Ingress's name, in order.
+pub(crate) async fn diagnostics(feed: &FeedDns) -> Vec<String> {
+    let status = feed.status().await;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = status["diagnostics"].as_array().cloned().unwrap_or_default();
+    let mut all: Vec<_> =
+        all.iter().map(|it| format!("{} {}", text(&it["code"]), text(&it["object"]["name"]))).collect();
+    all.sort();
+    all
+}
+
+/// Waits until `/status` has exactly these diagnostics.
+#[track_caller]
+pub(crate) fn wait_diagnostics(feed: &FeedDns, expected: &[&str]) -> impl Future<Output = ()> {
+    eventually("the diagnostics are told", async move || {
+        let found = diagnostics(feed).await;
+        if found == expected { Ok(()) } else { Err(format!("{found:#?}")) }
     })
 }
 

@@ -63,7 +63,7 @@ pub use ports::{free_port, loopback_address};
 pub use process::{Process, is_running, parent_of, processes_in, title_of};
 pub use proxy::Proxy;
 pub use push_gateway::{PushGateway, ScriptedGateway};
-pub use route53::{Call, Fault, Record, Route53};
+pub use route53::{Call, Data as RecordData, Fault, Record, Route53};
 pub use sandbox::Sandbox;
 pub use tmpfs::Tmpfs;
 pub use tools::{dns_binary, ingress_binary};

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use record::Record;
+pub use record::{Data, Record};
 use zone::Zone;
 
 /// The server; it is gone when this is dropped.
@@ -32,6 +32,11 @@ struct State {
     zones: BTreeMap<String, Zone>,
     calls: Vec<Call>,
     faults: VecDeque<(&'static str, Fault)>,
+    /// What goes wrong with every request for an operation of a zone.
+    lasting: Vec<(String, &'static str, Fault)>,
+    denied: Vec<Denied>,
+    /// Targets of aliases that are not known yet.
+    unknown_targets: Vec<String>,
     /// Requests in the last second, to hold the account to its quota.
     recent: VecDeque<Instant>,
     throttled: usize,
@@ -54,6 +59,18 @@ pub struct Call {
     pub at: Instant,
 }
 
+/// Changes that nobody may make: a call that has one of them is refused as a whole, without saying which it is.
+struct Denied {
+    zone: String,
+    is_denied: Box<dyn Fn(&str, &str, &str) -> bool + Send>,
+}
+
+impl std::fmt::Debug for Denied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Denied").field("zone", &self.zone).finish_non_exhaustive()
+    }
+}
+
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -61,6 +78,10 @@ pub enum Fault {
     Error(u16, &'static str),
     /// It is done, but the connection is closed before the answer.
     Unanswered,
+    /// It is done, but answered with 502.
+    Lost,
+    /// It is not done, and never answered.
+    Hang,
 }
 
 impl Route53 {
@@ -131,6 +152,37 @@ impl Route53 {
     /// The next request for an operation goes wrong; several faults of one operation come one after another.
     pub fn fail_next(&self, operation: &'static str, fault: Fault) {
         self.with(|state| state.faults.push_back((operation, fault)));
+    }
+
+    /// Every request for an operation of a zone goes wrong until [`Route53::heal`].
+    pub fn fail(&self, zone: &str, operation: &'static str, fault: Fault) {
+        self.with(|state| state.lasting.push((zone.to_owned(), operation, fault)));
+    }
+
+    /// Changes of a zone are forbidden by their action, name and type, until [`Route53::heal`].
+    pub fn deny(&self, zone: &str, is_denied: impl Fn(&str, &str, &str) -> bool + Send + 'static) {
+        let denied = Denied { zone: zone.to_owned(), is_denied: Box::new(is_denied) };
+        self.with(|state| state.denied.push(denied));
+    }
+
+    /// Aliases to this name are refused until [`Route53::heal`].
+    pub fn forget_target(&self, name: &str) {
+        self.with(|state| state.unknown_targets.push(record::stored_name(name)));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.with(|state| {
+            state.faults.clear();
+            state.lasting.clear();
+            state.denied.clear();
+            state.unknown_targets.clear();
+        });
+    }
+
+    /// Deletes a zone.
+    pub fn delete_zone(&self, id: &str) {
+        self.with(|state| state.zones.remove(id));
     }
 
     /// Every answer takes so long from now on.

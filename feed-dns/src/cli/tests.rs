@@ -25,6 +25,7 @@ const GIVEN: &str = "--r53-hosted-zone=Z1 --internal-hostname=lb.example.com";
 /// then holds and otherwise does not.
 const FLAGS: &[(&str, &str, &str, &str)] = &[
     (TAGGED, "r53-hosted-zone", "/hostedzone/Z2,Z3", r#"ZoneId("Z2"), ZoneId("Z3")]"#),
+    (TAGGED, "owner-id", "prod/eu", r#"owner: Some(OwnerId("prod/eu"))"#),
     (TAGGED, "max-deletion-percent", "7", "max_deletion_percent: 7"),
     ("--r53-hosted-zone=Z1 --alb-names=a", "elb-label-value", "x", r#"label_value: Some("x")"#),
     (TAGGED, "alb-names", "b,a", r#"alb_names: {"a", "b"}"#),

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use feed_reconcile::desired::Scheme;
-use feed_reconcile::dns::{Endpoint, HostedZone, RecordName, RecordSet, Target, Visibility, ZoneId, Zones};
-use feed_reconcile::options::Adoption;
+use feed_reconcile::dns::keeper::{Found, Settings};
+use feed_reconcile::dns::{Endpoint, RecordName, RecordSet, Rules, Target};
 use feed_reconcile::snapshot::ClusterSnapshot;
 use feed_supervisor::runtime::health::Health;
 use feed_supervisor::runtime::metrics::{Format, Metrics};
@@ -15,16 +15,15 @@ use tokio::task::JoinHandle;
 use tokio::time::advance;
 
 use super::*;
-use crate::endpoints::{Found, Wanted};
-use crate::fake::{FakeBalancers, FakeZone, failure};
-use crate::keeper::{Frontends, Policy};
+use crate::endpoints::Wanted;
+use crate::fake::{FakeBalancers, FakeZones, failure};
 use crate::metrics::DnsMetrics;
 
 const RESYNC: Duration = Duration::from_mins(15);
 
 /// A loop that runs, and everything around it.
 struct World {
-    zone: FakeZone,
+    zones: FakeZones,
     balancers: FakeBalancers,
     writer: SourceWriter,
     health: Health,
@@ -44,19 +43,16 @@ fn alias(name: &str) -> RecordSet {
     balancer().records(&RecordName::new(name)).remove(0)
 }
 
+/// The zones `Z1`, `example.com`, with these records, and `Z2`, `example.org`, without any.
 fn world(records: &[RecordSet]) -> World {
-    let zone = FakeZone::new(records.to_vec());
+    let zones = FakeZones::default();
+    zones.create("Z1", "example.com", records.to_vec());
+    zones.create("Z2", "example.org", []);
     let balancers = FakeBalancers::default();
-    let found = Found { endpoints: vec![(Scheme::Internal, balancer())], problems: Vec::new() };
+    let found = Found { endpoints: vec![(Scheme::Internal, balancer())], ..Found::default() };
     balancers.0.lock().unwrap().push_back(Ok(found));
-    let name = RecordName::new("example.com");
-    let hosted = HostedZone { id: ZoneId::new("Z1"), name, visibility: Visibility::Public };
-    let keeper = Keeper::new(
-        Zones::new([hosted]).unwrap(),
-        [(ZoneId::new("Z1"), zone.clone())].into(),
-        Frontends::Discovered(balancers.clone(), Wanted::default()),
-        Policy { adoption: Adoption::default(), max_deletion_percent: 50 },
-    );
+    let settings =
+        Settings { resync_period: RESYNC, rules: Rules { max_deletion_percent: 50, owner: None } };
     let (writer, source) = source::channel(&BTreeSet::new());
     let (trigger, shutdown) = shutdown::channel();
     let look_again = Arc::new(Notify::new());
@@ -64,18 +60,20 @@ fn world(records: &[RecordSet]) -> World {
     let mut metrics = Metrics::new("feed_dns");
     let reporter =
         Reporter::new(health.clone(), DnsMetrics::register(&mut metrics, &health, source.freshness()));
-    reporter.opened(keeper.zones());
     let control = Control {
-        keeper,
+        keeper: Keeper::new(settings, ["Z1", "Z2"].map(ZoneId::new), None),
+        zones: zones.clone(),
+        balancers: Some((balancers.clone(), Wanted::default())),
+        waiting: Box::new(BTreeSet::new),
+        adoption: Adoption::default(),
         source,
         leadership: Leadership::Alone,
         shutdown,
         look_again: Arc::clone(&look_again),
         reporter: reporter.clone(),
-        resync_period: RESYNC,
     };
     let running = tokio::spawn(control.run());
-    World { zone, balancers, writer, health, metrics, reporter, trigger, look_again, running }
+    World { zones, balancers, writer, health, metrics, reporter, trigger, look_again, running }
 }
 
 impl World {
@@ -107,12 +105,13 @@ impl World {
         settle().await;
         advance(Duration::from_millis(milliseconds)).await;
         settle().await;
-        self.zone.calls()
+        self.zones.calls("Z1")
     }
 
     fn metric(&self, name: &str) -> String {
         let text = self.metrics.encode(Format::Text).unwrap();
         let lines = text.lines().filter(|line| line.starts_with(&format!("feed_dns_{name}")));
+        let lines = lines.filter(|line| !line.contains("example.org"));
         let mut lines: Vec<_> = lines.map(|line| line.trim_start_matches("feed_dns_")).collect();
         lines.sort_unstable();
         lines.join("\n")
@@ -132,15 +131,13 @@ const NONE: [&str; 0] = [];
 #[tokio::test(start_paused = true)]
 async fn one_host_more_is_one_call_at_once_and_quiet_costs_none_until_the_resync() {
     let world = world(&[]);
-    assert_eq!(world.after(60_000).await, NONE, "nothing before the cluster is known");
-    assert_eq!(world.health.not_ready(), ["The zones have not been listed yet."]);
-
+    assert_eq!(world.after(60_000).await, ["open", "list"], "nothing is changed before the cluster is known");
     world.cluster(&hosts(0..2));
-    assert_eq!(world.after(0).await, ["list", "00.example.com 01.example.com"]);
+    assert_eq!(world.after(0).await, ["00.example.com 01.example.com"]);
     assert_eq!((world.health.not_ready(), world.health.unhealthy()), (vec![], vec![]));
     world.cluster(&hosts(0..3));
     assert_eq!(world.after(0).await, ["02.example.com"]);
-    assert_eq!(world.after(14 * 60_000).await, NONE);
+    assert_eq!(world.after(13 * 60_000).await, NONE);
     assert_eq!(world.after(60_000).await, ["list"]);
     assert_eq!(
         world.metric("route53_"),
@@ -153,6 +150,7 @@ async fn one_host_more_is_one_call_at_once_and_quiet_costs_none_until_the_resync
         ]
         .join("\n")
     );
+    assert_eq!(world.metric("zone_up"), "zone_up{zone=\"example.com\",zone_id=\"Z1\"} 1");
     assert!(world.metric("change_to_route53_seconds_count").ends_with(" 2"));
 }
 
@@ -162,7 +160,7 @@ async fn deletions_wait_until_all_of_a_burst_is_seen_and_then_meet_the_guard() {
     let records: Vec<_> = names.iter().map(|name| alias(name)).collect();
     let world = world(&records);
     world.cluster(&names);
-    assert_eq!(world.after(0).await, ["list"]);
+    assert_eq!(world.after(0).await, ["open", "list"]);
     // The Ingresses of a namespace go one after another.
     for left in (5..20).rev() {
         world.cluster(&names[..left]);
@@ -184,6 +182,26 @@ async fn deletions_wait_until_all_of_a_burst_is_seen_and_then_meet_the_guard() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_new_does_not_wait_for_what_goes() {
+    let names = hosts(0..60);
+    let records: Vec<_> = names.iter().map(|name| alias(name)).collect();
+    let world = world(&records);
+    world.cluster(&names);
+    world.after(5_000).await;
+    let mut now = names.clone();
+    let mut deleted = 0;
+    for step in 0..24 {
+        now.rotate_left(1);
+        *now.last_mut().unwrap() = format!("new-{step}.example.com");
+        world.cluster(&now);
+        let calls = world.after(500).await;
+        assert_eq!(calls.first().map(String::as_str), now.last().map(String::as_str), "{step}: {calls:?}");
+        deleted += calls.len() - 1;
+    }
+    assert!((1..=3).contains(&deleted), "deletions come all the same: {deleted}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_ingress_gone_deletes_nothing_and_is_no_fault() {
     let world = world(&[alias("00.example.com")]);
     world.cluster(&hosts(0..1));
@@ -197,49 +215,68 @@ async fn the_last_ingress_gone_deletes_nothing_and_is_no_fault() {
 #[tokio::test(start_paused = true)]
 async fn failures_are_told_and_tried_again_ever_later() {
     let world = world(&[]);
-    world.zone.with(|state| state.failures = std::iter::repeat_n(failure("AccessDenied"), 4).collect());
+    world.zones.with("Z1", |state| state.failures = std::iter::repeat_n(failure("AccessDenied"), 4).collect());
     world.cluster(&hosts(0..1));
-    assert_eq!(world.after(0).await, ["list"]);
-    assert_eq!(world.health.unhealthy(), ["Fake failed: AccessDenied"]);
+    assert_eq!(world.after(0).await, ["open"]);
+    assert_eq!(world.health.unhealthy(), ["Zone Z1: Fake failed: AccessDenied"]);
     world.cluster(&hosts(0..2));
     assert_eq!(world.after(500).await, NONE, "a change of the cluster is no reason to try again");
-    assert_eq!(world.after(500).await, ["list"]);
-    assert_eq!(world.after(2_000).await, ["list"]);
+    assert_eq!(world.after(500).await, ["open"]);
+    assert_eq!(world.after(2_000).await, ["open"]);
     assert_eq!(world.after(3_000).await, NONE);
-    assert_eq!(world.after(1_000).await, ["list"]);
-    assert_eq!(world.metric("route53_failures"), "route53_failures{zone=\"example.com\"} 4");
-    assert_eq!(world.after(8_000).await, ["list", "00.example.com 01.example.com"]);
+    assert_eq!(world.after(1_000).await, ["open"]);
+    assert_eq!(world.after(8_000).await, ["open", "list", "00.example.com 01.example.com"]);
     assert_eq!(world.health.unhealthy(), NONE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_change_is_reported_and_left_until_the_resync() {
+async fn a_zone_that_is_never_answered_is_told_after_a_minute_and_holds_up_no_other() {
     let world = world(&[]);
-    world.zone.with(|state| state.refused = ["00.example.com".to_owned()].into());
-    world.cluster(&hosts(0..2));
-    let calls = ["list", "00.example.com 01.example.com", "01.example.com", "00.example.com"];
-    assert_eq!(world.after(0).await, calls);
-    assert_eq!(world.after(1_000).await, ["list"]);
-    assert_eq!(world.after(10_000).await, NONE);
+    world.zones.with("Z2", |state| state.hangs = true);
+    world.cluster(&[hosts(0..1), vec!["a.example.org".to_owned()]].concat());
+    assert_eq!(world.after(0).await, ["open", "list", "00.example.com"]);
+    world.cluster(&[hosts(0..2), vec!["a.example.org".to_owned()]].concat());
+    assert_eq!(world.after(0).await, ["01.example.com"]);
+    world.after(55_000).await;
     assert_eq!(world.health.unhealthy(), NONE);
-    let diagnostics = &world.status()["diagnostics"];
-    assert_eq!(diagnostics[0]["code"], "RecordRefused");
-    assert_eq!(
-        world.metric("skipped"),
-        ["skipped_ingress_entries{zone=\"\"} 0", "skipped_ingress_entries{zone=\"example.com\"} 1",]
-            .join("\n")
-    );
-    assert_eq!(world.after(15 * 60_000).await, ["list", "00.example.com"]);
+    world.after(6_000).await;
+    let reasons = world.health.unhealthy();
+    assert!(reasons[0].starts_with("Zone example.org (Z2) has not been read for 6"), "{reasons:?}");
+    assert_eq!(world.health.not_ready(), NONE);
+    assert_eq!(world.status()["zones"][1]["state"], "unread");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_change_is_told_and_tried_again_ever_later() {
+    let world = world(&[]);
+    world.zones.with("Z1", |state| state.refused = ["00.example.com".to_owned()].into());
+    world.cluster(&hosts(0..2));
+    let calls = ["open", "list", "00.example.com 01.example.com", "01.example.com", "00.example.com", "list"];
+    assert_eq!(world.after(0).await, calls);
+    let reasons = world.health.unhealthy();
+    assert!(reasons[0].contains("`00.example.com` (name='00.example.com.')"), "{reasons:?}");
+    assert_eq!(world.status()["diagnostics"][0]["code"], "RecordRefused");
+    let skipped = "skipped_ingress_entries{zone=\"\"} 0\nskipped_ingress_entries{zone=\"example.com\"} 1";
+    assert_eq!(world.metric("skipped"), skipped);
+    for pause in [5_000, 10_000, 20_000, 40_000] {
+        assert_eq!(world.after(pause - 100).await, NONE);
+        assert_eq!(world.after(100).await, ["00.example.com"]);
+    }
+    world.cluster(&hosts(0..3));
+    assert_eq!(world.after(0).await, ["02.example.com"], "others do not wait for it");
+    world.zones.with("Z1", |state| state.refused.clear());
+    assert_eq!(world.after(80_000).await, ["00.example.com"]);
+    assert_eq!(world.health.unhealthy(), NONE);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_load_balancer_is_looked_for_every_minute() {
     let world = world(&[]);
-    let problems = vec!["There is no load balancer named x.".to_owned()];
+    let missing = vec!["There is no load balancer named x.".to_owned()];
     let found = world.balancers.0.lock().unwrap().pop_front().unwrap();
-    *world.balancers.0.lock().unwrap() = [Ok(Found { endpoints: Vec::new(), problems }), found].into();
+    *world.balancers.0.lock().unwrap() = [Ok(Found { missing, ..Found::default() }), found].into();
     world.cluster(&hosts(0..1));
-    assert_eq!(world.after(0).await, ["list"]);
+    assert_eq!(world.after(0).await, ["open", "list"]);
     assert_eq!(
         world.health.unhealthy(),
         ["There is no load balancer named x.; No load balancer was found, so no record can be made."]
@@ -252,14 +289,28 @@ async fn a_missing_load_balancer_is_looked_for_every_minute() {
 #[tokio::test(start_paused = true)]
 async fn an_operator_may_have_everything_looked_at_again() {
     let world = world(&[]);
-    world.look_again.notify_one();
-    assert_eq!(world.after(0).await, NONE, "nothing before the cluster is known");
     world.cluster(&hosts(0..1));
-    assert_eq!(world.after(0).await, ["list", "00.example.com"]);
+    assert_eq!(world.after(0).await, ["open", "list", "00.example.com"]);
     world.look_again.notify_one();
     world.look_again.notify_one();
     assert_eq!(world.after(0).await, ["list"]);
     assert_eq!(world.after(14 * 60_000).await, NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_balancers_that_cannot_be_looked_up_are_those_found_last() {
+    let world = world(&[]);
+    let found = world.balancers.0.lock().unwrap().pop_front().unwrap();
+    *world.balancers.0.lock().unwrap() =
+        [Err(failure("Throttling")), found, Err(failure("Throttling"))].into();
+    world.cluster(&hosts(0..1));
+    assert_eq!(world.after(0).await, ["open", "list"], "nothing is decided before they are known");
+    assert_eq!(world.health.unhealthy(), ["Fake failed: Throttling"]);
+    assert_eq!(world.after(1_000).await, ["00.example.com"]);
+    assert_eq!(world.after(15 * 60_000).await, ["list"]);
+    assert_eq!(world.health.unhealthy(), ["Fake failed: Throttling"]);
+    world.cluster(&hosts(0..2));
+    assert_eq!(world.after(0).await, ["01.example.com"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,3 +1,5 @@
+use feed_reconcile::desired::Scheme;
+
 use super::*;
 
 fn told_in_full() -> LoadBalancer {
@@ -16,10 +18,10 @@ fn told_in_full() -> LoadBalancer {
 #[test]
 fn a_load_balancer_that_is_told_in_full_is_an_endpoint() {
     let mut found = Found::default();
-    found.add(told_in_full());
+    add(&mut found, told_in_full());
     let target = Target::LoadBalancer { zone_id: "ZLB".into(), dual_stack: true };
     let endpoint = Endpoint { dns_name: RecordName::new("lb.aws"), target };
-    assert_eq!(found, Found { endpoints: vec![(Scheme::InternetFacing, endpoint)], problems: vec![] });
+    assert_eq!(found, Found { endpoints: vec![(Scheme::InternetFacing, endpoint)], ..Found::default() });
 }
 
 #[test]
@@ -30,8 +32,8 @@ fn one_that_lacks_something_is_a_problem() {
         LoadBalancer { zone_id: None, ..told_in_full() },
     ] {
         let mut found = Found::default();
-        found.add(incomplete);
+        add(&mut found, incomplete);
         assert_eq!(found.endpoints, []);
-        assert!(found.problems[0].starts_with("The load balancer lb gets no records"), "{found:?}");
+        assert!(found.missing[0].starts_with("The load balancer lb gets no records"), "{found:?}");
     }
 }

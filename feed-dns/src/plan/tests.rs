@@ -1,15 +1,14 @@
 use std::sync::Arc;
 
 use feed_reconcile::desired::Scheme;
-use feed_reconcile::dns::{Endpoint, RecordName, Target, Visibility};
+use feed_reconcile::dns::keeper::{Event, Found, Settings};
+use feed_reconcile::dns::{Endpoint, RecordName, Rules, Target};
 use feed_reconcile::options::Adoption;
 use feed_reconcile::snapshot::ClusterSnapshot;
+use feed_reconcile::summary::summaries;
 use k8s_openapi::api::networking::v1::{Ingress, IngressRule, IngressSpec};
 
 use super::*;
-use crate::endpoints::{Found, Wanted};
-use crate::fake::{FakeBalancers, FakeZone};
-use crate::keeper::{Frontends, Policy};
 
 fn endpoint(dns_name: &str) -> Endpoint {
     let target = Target::LoadBalancer { zone_id: "ZLB".into(), dual_stack: true };
@@ -28,7 +27,7 @@ fn ingress(name: &str, scheme: Option<&str>, host: &str) -> Arc<Ingress> {
 }
 
 /// The plan for a zone with these records, printed both ways, and whether it has changes.
-async fn printed(targets: &[(&str, &str)], ingresses: Vec<Arc<Ingress>>) -> (String, String, bool) {
+fn printed(targets: &[(&str, &str)], ingresses: Vec<Arc<Ingress>>) -> (String, String, bool) {
     let hostname = |name: &str| {
         let target = Target::Hostname { ttl_seconds: 60 };
         let endpoint = Endpoint { dns_name: RecordName::new("web.example.net"), target };
@@ -43,20 +42,26 @@ async fn printed(targets: &[(&str, &str)], ingresses: Vec<Arc<Ingress>>) -> (Str
         name: RecordName::new("example.com"),
         visibility: Visibility::Private,
     };
-    let zones = Zones::new([zone]).unwrap();
-    let remote = [(ZoneId::new("Z1"), FakeZone::new(records))].into();
-    let balancers = FakeBalancers::default();
     let endpoints = vec![(Scheme::Internal, endpoint("lb.aws"))];
-    let found = Found { endpoints, problems: vec!["There is no load balancer named x.".to_owned()] };
-    balancers.0.lock().unwrap().push_back(Ok(found));
-    let policy = Policy { adoption: Adoption::default(), max_deletion_percent: 50 };
-    let mut keeper = Keeper::new(zones, remote, Frontends::Discovered(balancers, Wanted::default()), policy);
-    assert_eq!(keeper.look().await, []);
+    let missing = vec!["There is no load balancer named x.".to_owned()];
     let snapshot =
         ClusterSnapshot { ingresses: ingresses.into_iter().collect(), ..ClusterSnapshot::default() };
-    let decision = keeper.decide(&snapshot);
-    let none = Diagnostics::new();
-    let report = Report::new(&keeper, &decision, &none);
+    let (ingresses, none) = summaries(&snapshot, &Adoption::default());
+    let rules = Rules { max_deletion_percent: 50, owner: None };
+    let settings = Settings { resync_period: Duration::from_mins(15), rules };
+    let (now, id) = (Duration::ZERO, ZoneId::new("Z1"));
+    let mut keeper = Keeper::new(settings, [id.clone()], None);
+    for event in [
+        Event::Ingresses(ingresses.into()),
+        Event::Found(Ok(Found { endpoints, missing, ..Found::default() })),
+        Event::Opened(id.clone(), Ok(zone)),
+        Event::Listed(id, Ok(records.collect())),
+    ] {
+        let _not_carried_out = keeper.step(now, event);
+    }
+    assert!(keeper.has_looked());
+    let source = Diagnostics::new();
+    let report = Report::new(&keeper, now, &source, &none);
     let text = |output| {
         let mut text = Vec::new();
         report.print(output, &mut text).unwrap();
@@ -65,8 +70,8 @@ async fn printed(targets: &[(&str, &str)], ingresses: Vec<Arc<Ingress>>) -> (Str
     (text(PlanOutput::Table), text(PlanOutput::Json), report.has_changes())
 }
 
-#[tokio::test]
-async fn changes_and_problems_are_listed() {
+#[test]
+fn changes_and_problems_are_listed() {
     let (table, json, has_changes) = printed(
         &[("old.example.com", "lb.aws"), ("moved.example.com", "other.aws"), ("cname.example.com", "cname")],
         vec![
@@ -76,34 +81,34 @@ async fn changes_and_problems_are_listed() {
             ingress("d", None, "none.example.com"),
         ],
     )
-    .await;
+;
     assert!(has_changes);
     insta::assert_snapshot!(table);
     insta::assert_snapshot!(json);
 }
 
-#[tokio::test]
-async fn what_the_guard_holds_back_is_shown_with_what_to_do() {
+#[test]
+fn what_the_guard_holds_back_is_shown_with_what_to_do() {
     let names: Vec<String> = (0..8).map(|index| format!("{index}.example.com")).collect();
     let owned: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "lb.aws")).collect();
     let (table, json, has_changes) =
-        printed(&owned, vec![ingress("a", Some("internal"), "0.example.com")]).await;
+        printed(&owned, vec![ingress("a", Some("internal"), "0.example.com")]);
     assert!(has_changes);
     insta::assert_snapshot!(table);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["held_back"]["reason"], "too-many");
     assert_eq!(json["held_back"]["changes"].as_array().unwrap().len(), 14);
 
-    let (table, json, has_changes) = printed(&owned[..1], Vec::new()).await;
+    let (table, json, has_changes) = printed(&owned[..1], Vec::new());
     assert!(has_changes);
     insta::assert_snapshot!(table);
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["held_back"]["reason"], "no-ingress");
 }
 
-#[tokio::test]
-async fn no_changes_are_said_to_be_none() {
+#[test]
+fn no_changes_are_said_to_be_none() {
     let (table, json, has_changes) =
-        printed(&[("a.example.com", "lb.aws")], vec![ingress("a", Some("internal"), "a.example.com")]).await;
+        printed(&[("a.example.com", "lb.aws")], vec![ingress("a", Some("internal"), "a.example.com")]);
     assert!(!has_changes);
     insta::assert_snapshot!(table, @r"
     warning: There is no load balancer named x.

@@ -1,6 +1,7 @@
 //! What there is to say of each zone.
 
 use feed_reconcile::dns::keeper::{Stage, ZoneView};
+use feed_reconcile::dns::{HostedZone, Visibility, Zones};
 use serde_json::{Value, json};
 
 /// Names that are told of many.
@@ -13,7 +14,7 @@ pub(super) fn is_behind(view: &ZoneView<'_>) -> bool {
 
 /// A zone's name and id, as far as they are known.
 pub(super) fn label(view: &ZoneView<'_>) -> String {
-    view.hosted.map_or_else(|| view.id.to_string(), feed_reconcile::dns::HostedZone::label)
+    view.hosted.map_or_else(|| view.id.to_string(), HostedZone::label)
 }
 
 /// What is wrong with a zone: sentences.
@@ -60,6 +61,17 @@ pub(super) fn troubles(view: &ZoneView<'_>) -> Vec<String> {
 
 fn dots(count: usize) -> &'static str {
     if count > NAMES { ", …" } else { "" }
+}
+
+/// Public zones of one name, of which only one can be the one that the world is sent to: sentences.
+pub(super) fn twins(zones: &Zones) -> Vec<String> {
+    let is_public = |zone: &&HostedZone| zone.visibility == Visibility::Public && zones.has_twin(zone);
+    let labels: Vec<String> = zones.iter().filter(is_public).map(HostedZone::label).collect();
+    let text = format!(
+        "There are several public zones of one name, and at most one of them is delegated to: {}. All of them are kept.",
+        labels.join(", ")
+    );
+    if labels.is_empty() { Vec::new() } else { vec![text] }
 }
 
 /// A zone as `/status` shows it.

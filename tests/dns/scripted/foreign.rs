@@ -187,13 +187,3 @@ async fn overlapping_zones_have_each_their_own_hosts() {
     wait_records(&route53, "ZSUB", sub).await;
     wait_codes(&feed, &[("HostInNoZone", "sub.example.com.test")]).await;
 }
-
-#[tokio::test]
-async fn two_zones_for_the_same_hosts_are_refused() {
-    let route53 = route53().await;
-    route53.create_zone("Z2", "example.com", false);
-    let mut feed = keeper(&route53).flag("--r53-hosted-zone=Z2").started();
-    assert_eq!(feed.wait_exit().await.code(), Some(1));
-    let log = feed.log();
-    assert!(log.contains("the hosted zones Z1 and Z2 are both public zones of example.com"), "{log}");
-}

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncWriteExt, BufStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::record::Data;
 use super::{Call, Fault, State, xml};
 use crate::http1::{read_body, read_head};
 
@@ -29,8 +30,15 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         let body = String::from_utf8(body.bytes).unwrap();
         let latency = state.lock().unwrap().latency;
         tokio::time::sleep(latency).await;
-        let Some((status, answer)) = state.lock().unwrap().answer(&head.first_line, &body) else {
-            return Ok(());
+        let answer = state.lock().unwrap().answer(&head.first_line, &body);
+        let (status, answer) = match answer {
+            Answer::Text(status, answer) => (status, answer),
+            Answer::Closed => return Ok(()),
+            Answer::Never => {
+                // The client gives up, and closes.
+                stream.read_u8().await.ok();
+                return Ok(());
+            }
         };
         let length = answer.len();
         let answer = format!(
@@ -42,9 +50,18 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     Ok(())
 }
 
+/// What comes of a request.
+enum Answer {
+    /// The status and body.
+    Text(u16, String),
+    /// The connection is closed.
+    Closed,
+    /// Nothing.
+    Never,
+}
+
 impl State {
-    /// The status and body of the answer; none when the connection is to be closed instead.
-    fn answer(&mut self, first_line: &str, body: &str) -> Option<(u16, String)> {
+    fn answer(&mut self, first_line: &str, body: &str) -> Answer {
         let target = first_line.split(' ').nth(1).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -52,16 +69,19 @@ impl State {
             (Some("GET"), [_, "hostedzone", zone]) => ("GetHostedZone", *zone),
             (Some("GET"), [_, "hostedzone", zone, "rrset"]) => ("ListResourceRecordSets", *zone),
             (Some("POST"), [_, "hostedzone", zone, "rrset"]) => ("ChangeResourceRecordSets", *zone),
-            _ => return Some((404, xml::error("UnknownOperation", first_line))),
+            _ => return Answer::Text(404, xml::error("UnknownOperation", first_line)),
         };
         let changes = if operation.starts_with("Change") { xml::changes(body) } else { Vec::new() };
         let mut call =
             Call { operation, zone: zone.to_owned(), changes: changes.len(), status: 0, at: Instant::now() };
         let fault = self.faults.iter().position(|(of, _)| *of == operation);
         let fault = fault.and_then(|index| self.faults.remove(index)).map(|(_, fault)| fault);
+        let lasting = self.lasting.iter().find(|(id, of, _)| id == zone && *of == operation);
+        let fault = fault.or(lasting.map(|(_, _, fault)| *fault));
         let (status, answer) = match (self.is_throttled(call.at), fault) {
             (true, _) => (400, xml::error("Throttling", "Rate exceeded")),
             (false, Some(Fault::Error(status, code))) => (status, xml::error(code, "as the test asked for")),
+            (false, Some(Fault::Hang)) => (0, String::new()),
             _ if !self.zones.contains_key(zone) => {
                 (404, xml::error("NoSuchHostedZone", &format!("No hosted zone found with ID: {zone}")))
             }
@@ -69,7 +89,12 @@ impl State {
         };
         call.status = status;
         self.calls.push(call);
-        (fault != Some(Fault::Unanswered)).then_some((status, answer))
+        match fault {
+            Some(Fault::Unanswered) => Answer::Closed,
+            Some(Fault::Hang) => Answer::Never,
+            Some(Fault::Lost) => Answer::Text(502, String::new()),
+            _ => Answer::Text(status, answer),
+        }
     }
 
     fn is_throttled(&mut self, now: Instant) -> bool {
@@ -103,12 +128,38 @@ impl State {
                 let message = "User is not authorized to perform: route53:ChangeResourceRecordSets";
                 (403, xml::error("AccessDenied", message))
             }
+            _ if self.denied.iter().any(|denied| denied.zone == id && denied.concerns(changes)) => {
+                let message = "User is not authorized to perform: route53:ChangeResourceRecordSets";
+                (403, xml::error("AccessDenied", message))
+            }
+            _ if !unknown_targets(&self.unknown_targets, changes).is_empty() => {
+                (400, xml::invalid_change_batch(&unknown_targets(&self.unknown_targets, changes)))
+            }
             _ => match zone.change(changes) {
                 Ok(()) => (200, xml::pending()),
                 Err(messages) => (400, xml::invalid_change_batch(&messages)),
             },
         }
     }
+}
+
+impl super::Denied {
+    fn concerns(&self, changes: &[super::zone::Change]) -> bool {
+        let name = |it: &super::zone::Change| it.record.name.trim_end_matches('.').to_owned();
+        changes.iter().any(|it| (self.is_denied)(&it.action, &name(it), &it.record.kind))
+    }
+}
+
+/// What is said of aliases whose target is not known: at most three of them are named.
+fn unknown_targets(unknown: &[String], changes: &[super::zone::Change]) -> Vec<String> {
+    let messages = changes.iter().filter_map(|change| match &change.record.data {
+        Data::Alias(zone, target, _) if change.action != "DELETE" && unknown.contains(target) => Some(format!(
+            "Tried to create an alias that targets {target}, type {} in zone {zone}, but that target was not found",
+            change.record.kind
+        )),
+        _ => None,
+    });
+    messages.take(3).collect()
 }
 
 /// A parameter of a query, percent-decoded.

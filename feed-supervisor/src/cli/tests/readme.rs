@@ -28,6 +28,10 @@ const OF_DNS: &[Code] = &[
     Code::NoLoadBalancer,
     Code::RoutingPolicyInTheWay,
     Code::CnameNotPossible,
+    Code::ReservedHost,
+    Code::DelegatedHost,
+    Code::RecordOfAnother,
+    Code::ContestedRecord,
     Code::RecordRefused,
 ];
 
