@@ -144,6 +144,8 @@ pub struct Line {
 }
 
 #[cfg(test)]
+mod cloud;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Whose a record is: the operator's, another writer's, or that of an Ingress that cannot be understood.
 
-use feed_tests::{FeedDns, Record, Route53, eventually};
+use std::time::Duration;
+
+use feed_tests::{FeedDns, Record, Route53, eventually_within};
 
 use super::faults::settle;
 use crate::world::{cname, hosts, keeper, route53, wait_diagnostics, wait_healthy, wait_records, wait_unhealthy};
@@ -110,9 +112,9 @@ async fn two_that_delete_each_others_records_come_to_rest_with_all_of_them() {
     });
     let names = ["a", "b", "c"].map(|name| (0..3).map(move |index| format!("{name}{index}.example.com")));
     let expected: Vec<String> = names.into_iter().flatten().map(|host| cname(&host)).collect();
-    eventually("nothing is changed any more", async || {
+    eventually_within(Duration::from_secs(90), "nothing is changed any more", async || {
         let before = route53.count("ListResourceRecordSets");
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         let quiet = route53.records("Z1").len() == 9 && route53.count("ListResourceRecordSets") > before + 3;
         let calls = route53.calls();
         let changes = calls.iter().filter(|call| call.operation == "ChangeResourceRecordSets").count();

@@ -61,9 +61,10 @@ impl Split {
         self.parts.is_empty()
     }
 
-    /// Whether the change is in one of the parts.
+    /// Whether a change of the name is in one of the parts, or was refused without being told yet.
     pub(super) fn contains(&self, name: &RecordName) -> bool {
-        self.parts.iter().flat_map(|part| &part.changes).any(|change| change.name == *name)
+        let open = self.parts.iter().flat_map(|part| &part.changes);
+        open.chain(self.denied.iter().map(|(change, _)| change)).any(|change| change.name == *name)
     }
 
     /// The part to try next, without what is not wanted any more.

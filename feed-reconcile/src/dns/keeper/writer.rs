@@ -19,7 +19,7 @@ const TIMES: u32 = 2;
 const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
 
 /// The pauses before a record that was taken away is made for the fourth time, and later.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
 /// What was written, and how often it did not stay.
