@@ -96,7 +96,7 @@ where
     let lines = match format {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+            lines.json().flatten_event(true).with_target(false).with_current_span(false).with_span_list(false).boxed()
         }
     };
     // Spans are for the collector: a line says itself what it is about.

@@ -173,9 +173,27 @@ fn play(seed: u64) {
     history.check(rest, seed);
 }
 
+/// Four tests, so that they share the machine's cores.
+fn play_all(seeds: std::ops::Range<u64>) {
+    seeds.for_each(play);
+}
+
 #[test]
-fn whatever_happens_no_record_is_lost_and_none_of_others_is_touched() {
-    for seed in 0..60 {
-        play(seed);
-    }
+fn no_record_is_lost_and_none_of_others_is_touched_in_500_histories() {
+    play_all(0..500);
+}
+
+#[test]
+fn no_record_is_lost_and_none_of_others_is_touched_in_500_more() {
+    play_all(500..1_000);
+}
+
+#[test]
+fn no_record_is_lost_and_none_of_others_is_touched_in_a_third_500() {
+    play_all(1_000..1_500);
+}
+
+#[test]
+fn no_record_is_lost_and_none_of_others_is_touched_in_a_fourth_500() {
+    play_all(1_500..2_000);
 }
