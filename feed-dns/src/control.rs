@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feed_reconcile::dns::keeper::{Command, Event, Keeper};
-use feed_reconcile::dns::ZoneId;
 use feed_reconcile::diagnostic::Diagnostics;
+use feed_reconcile::dns::ZoneId;
+use feed_reconcile::dns::keeper::{Command, Event, Keeper};
 use feed_reconcile::options::Adoption;
 use feed_reconcile::summary::summaries;
 use feed_supervisor::runtime::shutdown::{Phase, Shutdown};

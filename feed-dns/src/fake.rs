@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use feed_reconcile::dns::keeper::{Found, Outcome, Refused};
-use feed_reconcile::dns::{Action, Batch, HostedZone, RecordName, RecordSet, Visibility, ZoneId, ZoneRecords};
+use feed_reconcile::dns::{
+    Action, Batch, HostedZone, RecordName, RecordSet, Visibility, ZoneId, ZoneRecords,
+};
 use feed_supervisor::runtime::aws::CallError;
 
 use crate::endpoints::{LoadBalancers, Wanted};

@@ -46,11 +46,16 @@ struct Row<'a> {
 
 impl<'a> Report<'a> {
     /// What a keeper has decided that has looked at everything.
-    pub fn new(keeper: &'a Keeper, now: Duration, source: &'a Diagnostics, ingresses: &'a Diagnostics) -> Self {
+    pub fn new(
+        keeper: &'a Keeper,
+        now: Duration,
+        source: &'a Diagnostics,
+        ingresses: &'a Diagnostics,
+    ) -> Self {
         let (missing, warnings) = keeper.balancer_problems(now);
-        let failures = keeper.zones(now).flat_map(|view| {
-            view.failures.into_iter().map(str::to_owned).collect::<Vec<_>>()
-        });
+        let failures = keeper
+            .zones(now)
+            .flat_map(|view| view.failures.into_iter().map(str::to_owned).collect::<Vec<_>>());
         Self {
             keeper,
             plan: keeper.plan(now),
@@ -97,7 +102,11 @@ impl<'a> Report<'a> {
             writeln!(out, "warning: {problem}")?;
         }
         if let Some(held_back) = held_back {
-            writeln!(out, "held back: {}", explain(held_back, self.keeper.max_deletion_percent(), self.keeper.hosted()))?;
+            writeln!(
+                out,
+                "held back: {}",
+                explain(held_back, self.keeper.max_deletion_percent(), self.keeper.hosted())
+            )?;
         }
         writeln!(out, "{}", self.summary())
     }

@@ -75,6 +75,7 @@ impl Reporter {
     pub fn stands_by(&self) {
         for part in [ROUTE53, GUARD, BALANCERS] {
             self.health.report(part, Condition::Good);
+            self.health.warn(part, Vec::new());
         }
     }
 
@@ -95,7 +96,9 @@ impl Reporter {
                     self.metrics.failed(&name(&zone), 1);
                     error!(zone = %zone.name, zone_id = %zone.id, reason, "All changes of the zone are refused.");
                 }
-                News::Failed(None, error) => error!(error, "Load balancers cannot be looked for; trying again."),
+                News::Failed(None, error) => {
+                    error!(error, "Load balancers cannot be looked for; trying again.")
+                }
                 News::Failed(Some(id), error) => {
                     let zone = zones.get(&id);
                     self.metrics.failed(&zone.map(name).unwrap_or_default(), 1);
@@ -133,6 +136,7 @@ impl Reporter {
         self.load_balancers(&missing, &warnings);
         let troubles = self.zones(keeper, &views);
         let twins = zones::twins(keeper.hosted());
+        self.health.warn(ROUTE53, twins.clone());
         let before = self.with(|memory| std::mem::replace(&mut memory.twins, twins.clone()));
         for twins in twins.iter().filter(|it| !before.contains(it)) {
             warn!("{twins}");
@@ -231,6 +235,7 @@ impl Reporter {
         let condition =
             if missing.is_empty() { Condition::Good } else { Condition::Unhealthy(missing.join("; ")) };
         self.health.report(BALANCERS, condition);
+        self.health.warn(BALANCERS, warnings.to_vec());
         let now: Vec<String> = missing.iter().chain(warnings).cloned().collect();
         let before = self.with(|memory| std::mem::replace(&mut memory.load_balancers, now.clone()));
         for problem in now.iter().filter(|problem| !before.contains(problem)) {

@@ -18,7 +18,9 @@ pub use batch::{Batch, BatchLimits, batches};
 pub use desired::{Caution, DesiredName, DesiredRecords, Problem, Unopened, desired};
 pub use endpoint::{Endpoint, Endpoints, Target};
 pub use name::RecordName;
-pub use plan::{Action, Change, HeldBack, HeldBackReason, NameChange, Plan, Rules, View, ZonePlan, guard, plan};
+pub use plan::{
+    Action, Change, HeldBack, HeldBackReason, NameChange, Plan, Rules, View, ZonePlan, guard, plan,
+};
 pub use protect::Protected;
 pub use record::{RecordData, RecordSet, RecordType, RoutingPolicy};
 pub use registry::{InvalidOwnerId, OwnerId};

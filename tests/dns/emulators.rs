@@ -133,7 +133,7 @@ async fn load_balancers_are_found_by_tag_and_by_name() {
         let (_, text) = feed.admin("/health").await;
         let told = text.contains("There is no load balancer named missing.")
             && text.contains("gets no records, since")
-            && text.contains("is internet-facing too and comes first by name");
+            && text.contains("is internet-facing too and in use");
         if told { Ok(()) } else { Err(text) }
     })
     .await;

@@ -51,8 +51,7 @@ fn world(records: &[RecordSet]) -> World {
     let balancers = FakeBalancers::default();
     let found = Found { endpoints: vec![(Scheme::Internal, balancer())], ..Found::default() };
     balancers.0.lock().unwrap().push_back(Ok(found));
-    let settings =
-        Settings { resync_period: RESYNC, rules: Rules { max_deletion_percent: 50, owner: None } };
+    let settings = Settings { resync_period: RESYNC, rules: Rules { max_deletion_percent: 50, owner: None } };
     let (writer, source) = source::channel(&BTreeSet::new());
     let (trigger, shutdown) = shutdown::channel();
     let look_again = Arc::new(Notify::new());
@@ -215,7 +214,9 @@ async fn the_last_ingress_gone_deletes_nothing_and_is_no_fault() {
 #[tokio::test(start_paused = true)]
 async fn failures_are_told_and_tried_again_ever_later() {
     let world = world(&[]);
-    world.zones.with("Z1", |state| state.failures = std::iter::repeat_n(failure("AccessDenied"), 4).collect());
+    world
+        .zones
+        .with("Z1", |state| state.failures = std::iter::repeat_n(failure("AccessDenied"), 4).collect());
     world.cluster(&hosts(0..1));
     assert_eq!(world.after(0).await, ["open"]);
     assert_eq!(world.health.unhealthy(), ["Zone Z1: Fake failed: AccessDenied"]);

@@ -80,8 +80,7 @@ fn changes_and_problems_are_listed() {
             ingress("c", Some("internal"), "cname.example.com"),
             ingress("d", None, "none.example.com"),
         ],
-    )
-;
+    );
     assert!(has_changes);
     insta::assert_snapshot!(table);
     insta::assert_snapshot!(json);
@@ -91,8 +90,7 @@ fn changes_and_problems_are_listed() {
 fn what_the_guard_holds_back_is_shown_with_what_to_do() {
     let names: Vec<String> = (0..8).map(|index| format!("{index}.example.com")).collect();
     let owned: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "lb.aws")).collect();
-    let (table, json, has_changes) =
-        printed(&owned, vec![ingress("a", Some("internal"), "0.example.com")]);
+    let (table, json, has_changes) = printed(&owned, vec![ingress("a", Some("internal"), "0.example.com")]);
     assert!(has_changes);
     insta::assert_snapshot!(table);
     let json: Value = serde_json::from_str(&json).unwrap();

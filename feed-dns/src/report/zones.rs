@@ -38,7 +38,8 @@ pub(super) fn troubles(view: &ZoneView<'_>) -> Vec<String> {
         let told = view.refused.iter().take(NAMES).map(|(name, reason)| format!("`{name}` ({reason})"));
         let told = told.collect::<Vec<_>>().join(", ");
         let count = view.refused.len();
-        troubles.push(format!("Zone {zone}: {count} changes are refused and tried again: {told}{}", dots(count)));
+        troubles
+            .push(format!("Zone {zone}: {count} changes are refused and tried again: {told}{}", dots(count)));
     }
     if view.given_up > 0 && view.denied.is_none() {
         troubles.push(format!(

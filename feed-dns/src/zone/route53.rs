@@ -128,9 +128,7 @@ impl HostedZones for Route53 {
         let answer = call.customize().interceptor(Attempts(Arc::clone(&unknown))).send().await;
         let Err(error) = answer else { return Outcome::Accepted };
         let unknown = unknown.load(Ordering::Relaxed);
-        let refused = |reasons, denied| {
-            Outcome::Refused(Refused { reasons, denied, after_unknown: unknown })
-        };
+        let refused = |reasons, denied| Outcome::Refused(Refused { reasons, denied, after_unknown: unknown });
         if let Some(reasons) = refusal(&error) {
             return refused(reasons, false);
         }

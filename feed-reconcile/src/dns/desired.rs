@@ -132,12 +132,7 @@ struct Claim<'a> {
 
 impl Claim<'_> {
     /// Enters a host, if nobody older has its record; what keeps it from having one is returned.
-    fn enter(
-        self,
-        records: &mut DesiredRecords,
-        name: RecordName,
-        endpoints: &Endpoints,
-    ) -> Option<Problem> {
+    fn enter(self, records: &mut DesiredRecords, name: RecordName, endpoints: &Endpoints) -> Option<Problem> {
         let Self { ingress, scheme, host, zone, is_certain } = self;
         let problem = |diagnostic| Problem { zone: Some(zone.id.clone()), diagnostic };
         let caution = match (is_certain, records.kept.contains(&name)) {

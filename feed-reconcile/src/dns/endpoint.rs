@@ -95,9 +95,10 @@ impl Endpoints {
         let several: BTreeSet<Scheme> = self.unchosen(&chosen).map(|(scheme, _)| scheme).collect();
         let uses = if several.is_empty() { BTreeMap::new() } else { uses(records) };
         for (scheme, first) in chosen {
-            let kept = before.chosen.get(&scheme).and_then(|endpoint| {
-                self.all.get(&(scheme, endpoint.dns_name.without_dualstack()))
-            });
+            let kept = before
+                .chosen
+                .get(&scheme)
+                .and_then(|endpoint| self.all.get(&(scheme, endpoint.dns_name.without_dualstack())));
             let of_scheme = self.all.iter().filter(|((other, _), _)| *other == scheme);
             // The first of those that are used most.
             let most_used = of_scheme.rev().filter_map(|((_, name), it)| Some((*uses.get(name)?, it)));

@@ -178,7 +178,11 @@ pub fn guard(
     if too_many(left, planned.values().map(|plan| plan.owned).sum()) {
         held.extend(rest);
     }
-    let of = if held.len() > 1 { planned.values().collect() } else { held.iter().map(|(_, plan)| *plan).collect::<Vec<_>>() };
+    let of = if held.len() > 1 {
+        planned.values().collect()
+    } else {
+        held.iter().map(|(_, plan)| *plan).collect::<Vec<_>>()
+    };
     let reason = if any_ingress { HeldBackReason::TooMany } else { HeldBackReason::NoIngress };
     (!held.is_empty()).then(|| HeldBack {
         reason,

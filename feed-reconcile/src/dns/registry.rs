@@ -135,10 +135,12 @@ pub(super) fn owner<'a>(
 /// The text of a record set that is an entry of the registry.
 fn text(entry: &RecordSet) -> Option<String> {
     match &entry.data {
-        RecordData::Values { values, .. } if entry.record_type == RecordType::Txt => match values.as_slice() {
-            [value] if is_entry(value) => Some(value.replace("\" \"", "").replace('"', "")),
-            _ => None,
-        },
+        RecordData::Values { values, .. } if entry.record_type == RecordType::Txt => {
+            match values.as_slice() {
+                [value] if is_entry(value) => Some(value.replace("\" \"", "").replace('"', "")),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }

@@ -126,9 +126,10 @@ impl Zones {
             Scheme::Internal => &[Visibility::Private, Visibility::Public],
             Scheme::InternetFacing => &[Visibility::Public],
         };
-        let fitting = name.ancestors().filter_map(|ancestor| self.by_name.get(ancestor)).find_map(|of_name| {
-            order.iter().map(|wanted| of_visibility(of_name, *wanted)).find(|zones| !zones.is_empty())
-        });
+        let fitting =
+            name.ancestors().filter_map(|ancestor| self.by_name.get(ancestor)).find_map(|of_name| {
+                order.iter().map(|wanted| of_visibility(of_name, *wanted)).find(|zones| !zones.is_empty())
+            });
         fitting.unwrap_or_default()
     }
 

@@ -95,9 +95,13 @@ where
     let lines = fmt::layer().with_writer(writer).with_ansi(false);
     let lines = match format {
         LogFormat::Text => lines.with_target(false).boxed(),
-        LogFormat::Json => {
-            lines.json().flatten_event(true).with_target(false).with_current_span(false).with_span_list(false).boxed()
-        }
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
     };
     // Spans are for the collector: a line says itself what it is about.
     let lines_only = filter_fn(|metadata| !metadata.is_span());

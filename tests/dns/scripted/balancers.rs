@@ -17,9 +17,10 @@ fn feed(route53: &Route53, elb: &Elb) -> FeedDns {
 fn alias(name: &str, balancer: &str) -> Record {
     let record = Record::alias("A", name, &format!("{balancer}.eu-west-1.elb.amazonaws.com"));
     match record.data {
-        feed_tests::RecordData::Alias(_, target, health) => {
-            Record { data: feed_tests::RecordData::Alias("Z32O12XQLNTSW2".to_owned(), target, health), ..record }
-        }
+        feed_tests::RecordData::Alias(_, target, health) => Record {
+            data: feed_tests::RecordData::Alias("Z32O12XQLNTSW2".to_owned(), target, health),
+            ..record
+        },
         feed_tests::RecordData::Values(..) => record,
     }
 }
@@ -94,7 +95,8 @@ async fn with_a_class_only_load_balancers_of_that_class_or_of_none_count() {
         ("out", "internet-facing", &["out.example.com"]),
     ]);
     let feed = feed.started();
-    let expected = vec![alias("in.example.com", "lb-b").to_string(), alias("out.example.com", "lb-out").to_string()];
+    let expected =
+        vec![alias("in.example.com", "lb-b").to_string(), alias("out.example.com", "lb-out").to_string()];
     wait_records(&route53, "Z1", expected).await;
     assert_eq!(feed.admin("/health").await.0, 200);
     assert!(feed.log().contains("The load balancer lb-a gets no records"), "{}", feed.log());
@@ -112,7 +114,8 @@ async fn a_scheme_without_load_balancer_is_looked_for_every_minute() {
         ("out", "internet-facing", &["b.example.com"]),
     ]);
     let feed = feed.started();
-    let both = |a: &str| vec![alias("a.example.com", a).to_string(), alias("b.example.com", "out").to_string()];
+    let both =
+        |a: &str| vec![alias("a.example.com", a).to_string(), alias("b.example.com", "out").to_string()];
     wait_records(&route53, "Z1", both("gone")).await;
     wait_unhealthy(&feed, &["There is no internal load balancer"]).await;
     elb.create_classic("in", "internal", &[FRONTEND]);

@@ -5,11 +5,16 @@ use std::time::Duration;
 use feed_tests::{FeedDns, Record, Route53, eventually_within};
 
 use super::faults::settle;
-use crate::world::{cname, hosts, keeper, route53, wait_diagnostics, wait_healthy, wait_records, wait_unhealthy};
+use crate::world::{
+    cname, hosts, keeper, route53, wait_diagnostics, wait_healthy, wait_records, wait_unhealthy,
+};
 
 fn given(route53: &Route53) -> FeedDns {
-    let flags =
-        ["--r53-hosted-zone=Z1", "--internal-hostname=int.example.com", "--external-hostname=ext.example.com"];
+    let flags = [
+        "--r53-hosted-zone=Z1",
+        "--internal-hostname=int.example.com",
+        "--external-hostname=ext.example.com",
+    ];
     FeedDns::new(&route53.url(), &flags)
 }
 
@@ -30,7 +35,10 @@ async fn names_that_lead_to_a_load_balancer_are_left_alone() {
     }
     let feed = given(&route53).flag("--resync-period=1s");
     let hosts = ["a.example.com", "int.example.com", "ext.example.com", "addresses.example.com"];
-    feed.write_ingresses(&[("all", "internal", hosts.as_slice()), ("out", "internet-facing", &["b.example.com"])]);
+    feed.write_ingresses(&[
+        ("all", "internal", hosts.as_slice()),
+        ("out", "internet-facing", &["b.example.com"]),
+    ]);
     let plan = String::from_utf8(feed.plan(&[]).stdout).unwrap();
     assert!(plan.ends_with("2 to create, 0 to change, 0 to delete.\n"), "{plan}");
     assert_eq!(plan.matches("error[ReservedHost]").count(), 3, "{plan}");
@@ -74,13 +82,21 @@ async fn an_ingress_that_cannot_be_understood_keeps_its_record() {
         documents.collect::<Vec<_>>().join("---\n")
     };
     let good = "sky.uk/frontend-scheme: internal";
-    feed.write_manifest("ingresses.yaml", &all([good, good, good, "sky.uk/frontend-elb-scheme: internal", good]));
+    feed.write_manifest(
+        "ingresses.yaml",
+        &all([good, good, good, "sky.uk/frontend-elb-scheme: internal", good]),
+    );
     feed.start();
     let expected: Vec<String> = names.iter().map(|name| cname(&format!("{name}.example.com"))).collect();
     wait_records(&route53, "Z1", expected.clone()).await;
 
-    let bad = ["sky.uk/frontend-scheme: Internal", "sky.uk/frontend-schema: internal", good,
-        "sky.uk/frontend-elb-scheme: inside", "sky.uk/frontend-scheme: ''"];
+    let bad = [
+        "sky.uk/frontend-scheme: Internal",
+        "sky.uk/frontend-schema: internal",
+        good,
+        "sky.uk/frontend-elb-scheme: inside",
+        "sky.uk/frontend-scheme: ''",
+    ];
     let new = ingress("new", "sky.uk/frontend-scheme: intern", "new.example.com");
     feed.write_manifest("ingresses.yaml", &format!("{}---\n{new}", all(bad)));
     let missing = ["a", "b", "d", "e", "new"].map(|name| format!("MissingFrontendScheme {name}"));
@@ -149,7 +165,9 @@ async fn a_name_that_is_changed_back_twice_is_left_alone() {
 
 /// The TXT record beside a CNAME.
 fn entry(owner: &str, host: &str, ingress: &str) -> Record {
-    let value = format!("\"heritage=external-dns,external-dns/owner={owner},external-dns/resource=ingress/shop/{ingress}\"");
+    let value = format!(
+        "\"heritage=external-dns,external-dns/owner={owner},external-dns/resource=ingress/shop/{ingress}\""
+    );
     Record::values("TXT", &format!("cname-{host}"), &[&value])
 }
 

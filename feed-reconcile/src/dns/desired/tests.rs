@@ -150,11 +150,10 @@ fn the_first_endpoint_of_a_scheme_is_used_and_all_are_ours() {
 #[test]
 fn the_endpoint_that_records_point_to_is_chosen_and_stays() {
     let record = |name: &str, target: &str| endpoint(target).records(&RecordName::new(name)).remove(0);
-    let new = || {
-        Endpoints::new(["a.lb", "b.lb", "c.lb"].map(|name| (Scheme::Internal, endpoint(name))))
-    };
+    let new = || Endpoints::new(["a.lb", "b.lb", "c.lb"].map(|name| (Scheme::Internal, endpoint(name))));
     let chosen = |endpoints: &Endpoints| endpoints.of(Scheme::Internal).map(|it| it.dns_name.to_string());
-    let used = [record("x", "c.lb"), record("y", "dualstack.C.lb."), record("z", "b.lb"), record("q", "other")];
+    let used =
+        [record("x", "c.lb"), record("y", "dualstack.C.lb."), record("z", "b.lb"), record("q", "other")];
 
     let mut undecided = new();
     undecided.choose(&Endpoints::default(), [], false);
@@ -169,12 +168,18 @@ fn the_endpoint_that_records_point_to_is_chosen_and_stays() {
     assert_eq!(unused, ["a.lb", "b.lb"]);
     let mut later = new();
     later.choose(&first, &used, true);
-    assert_eq!(chosen(&later).as_deref(), Some("a.lb"), "what was chosen stays, whatever the records say later");
+    assert_eq!(
+        chosen(&later).as_deref(),
+        Some("a.lb"),
+        "what was chosen stays, whatever the records say later"
+    );
     let mut gone = Endpoints::new(["b.lb", "c.lb"].map(|name| (Scheme::Internal, endpoint(name))));
     gone.choose(&first, &used, true);
     assert_eq!(chosen(&gone).as_deref(), Some("c.lb"));
 
-    let in_use = |target: &str| by_use.in_use(Scheme::Internal, &[record("x", target)]).map(|it| it.dns_name.to_string());
+    let in_use = |target: &str| {
+        by_use.in_use(Scheme::Internal, &[record("x", target)]).map(|it| it.dns_name.to_string())
+    };
     assert_eq!(in_use("B.lb.").as_deref(), Some("b.lb"));
     assert_eq!(in_use("other"), None);
     assert_eq!(by_use.in_use(Scheme::InternetFacing, &[record("x", "b.lb")]), None);
@@ -199,7 +204,10 @@ fn what_cannot_be_understood_keeps_its_name_and_does_not_give_it_to_the_younger(
 fn a_host_that_may_belong_to_a_zone_without_a_name_yet_waits_or_is_only_created() {
     let ingresses = [
         (ObjectName::new("ns", "in"), ingress(INTERNAL, 1, &["a.example.com", "a.example.org"])),
-        (ObjectName::new("ns", "out"), ingress(EXTERNAL, 1, &["b.example.org", "b.sub.example.org", "x.net"])),
+        (
+            ObjectName::new("ns", "out"),
+            ingress(EXTERNAL, 1, &["b.example.org", "b.sub.example.org", "x.net"]),
+        ),
     ];
     let all = |unopened| {
         let named = ingresses.iter().map(|(name, ingress)| (name, ingress));

@@ -96,7 +96,11 @@ impl Cloud {
         let zone = match command {
             Command::Find => {
                 let found = Found { endpoints: self.balancers.clone(), ..Found::default() };
-                return Event::Found(if self.random.percent(5) && self.calls > 50 { Err("lost".to_owned()) } else { Ok(found) });
+                return Event::Found(if self.random.percent(5) && self.calls > 50 {
+                    Err("lost".to_owned())
+                } else {
+                    Ok(found)
+                });
             }
             Command::Open(id) | Command::List(id) | Command::Change(id, _) => id.clone(),
         };
@@ -112,7 +116,11 @@ impl Cloud {
                     return Event::Changed(zone, Outcome::Failed { why: failed(), unknown: false });
                 }
                 if self.forbids_all || names.iter().any(|name| self.forbidden.contains(*name)) {
-                    let refused = Refused { reasons: vec!["AccessDenied".to_owned()], denied: true, after_unknown: false };
+                    let refused = Refused {
+                        reasons: vec!["AccessDenied".to_owned()],
+                        denied: true,
+                        after_unknown: false,
+                    };
                     return Event::Changed(zone, Outcome::Refused(refused));
                 }
                 if lost && self.random.percent(30) {
@@ -129,9 +137,18 @@ impl Cloud {
                     }
                 }
                 let outcome = match first {
-                    Ok(()) if lost && self.random.percent(50) => Outcome::Failed { why: failed(), unknown: true },
+                    Ok(()) if lost && self.random.percent(50) => {
+                        Outcome::Failed { why: failed(), unknown: true }
+                    }
                     // The call is made again by the shell, and refused.
-                    Ok(()) if lost && batch.changes.iter().flat_map(|it| &it.changes).any(|it| it.action != Action::Upsert) => {
+                    Ok(())
+                        if lost
+                            && batch
+                                .changes
+                                .iter()
+                                .flat_map(|it| &it.changes)
+                                .any(|it| it.action != Action::Upsert) =>
+                    {
                         let reasons = vec!["it already exists".to_owned()];
                         Outcome::Refused(Refused { reasons, denied: false, after_unknown: true })
                     }
@@ -215,7 +232,11 @@ pub(super) fn run(
                 let event = cloud.answer(actor.number, &command);
                 check(now, cloud);
                 actor.step(now, event);
-            } else if actor.keeper.wake_at(now.saturating_sub(Duration::from_nanos(1))).is_some_and(|at| at <= now) {
+            } else if actor
+                .keeper
+                .wake_at(now.saturating_sub(Duration::from_nanos(1)))
+                .is_some_and(|at| at <= now)
+            {
                 actor.step(now, Event::Woken);
             }
         }

@@ -34,7 +34,8 @@ pub(super) struct Derived {
 impl Keeper {
     /// Whether every zone has been read, or need not be waited for.
     pub(super) fn is_complete(&self, now: Duration) -> bool {
-        now >= self.progress_at + STILLNESS || self.zones.values().all(|zone| zone.is_read() || zone.was_tried)
+        now >= self.progress_at + STILLNESS
+            || self.zones.values().all(|zone| zone.is_read() || zone.was_tried)
     }
 
     fn unopened(&self, complete: bool) -> Unopened {
@@ -60,11 +61,13 @@ impl Keeper {
             || first_reads;
         if all {
             self.derived.unopened = unopened;
-            let before = if was_complete { std::mem::take(&mut self.derived.endpoints) } else { Endpoints::default() };
+            let before =
+                if was_complete { std::mem::take(&mut self.derived.endpoints) } else { Endpoints::default() };
             let mut endpoints = found.clone();
             endpoints.choose(&before, self.records.values().flat_map(ZoneRecords::iter), complete);
             let (desired, problems) = desired(ingresses.iter(), &self.hosted, &endpoints, unopened);
-            (self.derived.endpoints, self.derived.desired, self.derived.problems) = (endpoints, desired, problems);
+            (self.derived.endpoints, self.derived.desired, self.derived.problems) =
+                (endpoints, desired, problems);
         }
         if all || !self.derived.changed.is_empty() {
             let protected = Protected::new(&self.derived.endpoints, &self.hosted, &self.records);
@@ -99,7 +102,8 @@ impl Keeper {
 
     /// What no Ingress asks of a zone any more, unless that is too much at once.
     pub(super) fn unwanted(&self, zone: &ZoneId) -> &[NameChange] {
-        let held = self.derived.held_back.as_ref().is_some_and(|held_back| held_back.zones.contains_key(zone));
+        let held =
+            self.derived.held_back.as_ref().is_some_and(|held_back| held_back.zones.contains_key(zone));
         let plan = self.derived.plans.get(zone);
         plan.filter(|_| !held).map_or(&[], |plan| &plan.deletions)
     }
@@ -108,7 +112,8 @@ impl Keeper {
     /// given leads through, which only the other zones tell.
     pub(super) fn may_go_now(&self, change: &NameChange) -> bool {
         let creates = change.changes.iter().all(|change| change.action == Action::Create);
-        let given = || self.derived.endpoints.iter().any(|(_, it)| matches!(it.target, Target::Hostname { .. }));
+        let given =
+            || self.derived.endpoints.iter().any(|(_, it)| matches!(it.target, Target::Hostname { .. }));
         self.derived.complete || creates || !given()
     }
 }

@@ -51,7 +51,11 @@ enum Kind {
 
 impl Keeper {
     /// Knows nothing yet of these zones; `given`: where records point to, unless load balancers are looked for.
-    pub fn new(settings: Settings, zones: impl IntoIterator<Item = ZoneId>, given: Option<Endpoints>) -> Self {
+    pub fn new(
+        settings: Settings,
+        zones: impl IntoIterator<Item = ZoneId>,
+        given: Option<Endpoints>,
+    ) -> Self {
         Self {
             settings,
             ingresses: None,
@@ -209,7 +213,8 @@ impl Keeper {
     }
 
     fn accepted(&mut self, now: Duration, hosted: HostedZone, batch: &Batch) {
-        let (Some(zone), Some(records)) = (self.zones.get_mut(&hosted.id), self.records.get_mut(&hosted.id)) else {
+        let (Some(zone), Some(records)) = (self.zones.get_mut(&hosted.id), self.records.get_mut(&hosted.id))
+        else {
             return;
         };
         let mut told = Vec::new();
@@ -338,7 +343,9 @@ impl Keeper {
 
     /// What is thought of a change, in view of other writers.
     pub(super) fn judge(&self, now: Duration, id: &ZoneId, change: &NameChange) -> Verdict {
-        let (Some(zone), Some(records)) = (self.zones.get(id), self.records.get(id)) else { return Verdict::Make };
+        let (Some(zone), Some(records)) = (self.zones.get(id), self.records.get(id)) else {
+            return Verdict::Make;
+        };
         zone.written.judge(now, change, records.at(&change.name), self.settings.resync_period)
     }
 

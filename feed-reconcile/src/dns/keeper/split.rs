@@ -6,9 +6,9 @@
 
 use super::Refused;
 use crate::dns::batch::Batch;
+use crate::dns::name::RecordName;
 use crate::dns::plan::NameChange;
 use crate::dns::record::{RecordData, RecordSet};
-use crate::dns::name::RecordName;
 
 /// Refused changes after which the rest is given up for a while: they must have something in common, and each costs calls.
 const MOST_REFUSED: usize = 20;
@@ -77,7 +77,8 @@ impl Split {
             return self.parts.pop();
         }
         // One change out of the middle of the largest part.
-        let largest = (0..self.parts.len()).max_by_key(|index| self.parts.get(*index).map(|it| it.changes.len()))?;
+        let largest =
+            (0..self.parts.len()).max_by_key(|index| self.parts.get(*index).map(|it| it.changes.len()))?;
         let Batch { mut changes } = self.parts.swap_remove(largest);
         let mut after = changes.split_off(changes.len() / 2);
         let single = (!after.is_empty()).then(|| after.remove(0))?;
@@ -96,7 +97,8 @@ impl Split {
     /// A batch was refused, of a zone whose changes have been accepted before, or all been forbidden, or neither.
     pub(super) fn refused(&mut self, batch: Batch, refused: &Refused, past: Past) -> Verdict {
         self.again |= past == Past::Denied;
-        let parts = if stand_together(&batch, &refused.reasons) { Vec::new() } else { batch.split(&refused.reasons) };
+        let parts =
+            if stand_together(&batch, &refused.reasons) { Vec::new() } else { batch.split(&refused.reasons) };
         if !parts.is_empty() {
             self.parts.extend(parts.into_iter().rev());
             return Verdict::default();

@@ -89,7 +89,8 @@ impl Keeper {
             (Some(_), true) if late >= LATE => Stage::Behind,
             (Some(_), true) => Stage::Read,
         };
-        let told = |refusal: &'a super::zone::Refusal| refusal.why.as_deref().filter(|_| zone.denied.is_none());
+        let told =
+            |refusal: &'a super::zone::Refusal| refusal.why.as_deref().filter(|_| zone.denied.is_none());
         let refused: Vec<_> =
             zone.refused.iter().filter_map(|(name, refusal)| Some((name, told(refusal)?))).collect();
         let pending = self.wanted(id).iter().chain(self.unwanted(id));
@@ -171,7 +172,11 @@ impl Keeper {
             problems.push("No load balancer was found, so no record can be made.".to_owned());
         } else {
             problems.extend(self.missing_schemes().into_iter().map(|(scheme, hosts)| {
-                let records = if hosts == 1 { "the record of 1 host" } else { &format!("the records of {hosts} hosts") };
+                let records = if hosts == 1 {
+                    "the record of 1 host"
+                } else {
+                    &format!("the records of {hosts} hosts")
+                };
                 format!("There is no {} load balancer, so {records} cannot be kept.", scheme.as_str())
             }));
         }
@@ -179,7 +184,7 @@ impl Keeper {
         warnings.extend(self.derived.endpoints.unused().filter_map(|(scheme, unused)| {
             let used = self.derived.endpoints.of(scheme)?;
             Some(format!(
-                "{} gets no new records, since {} is {} too and in use. Tag one of them only, or delete the one that \
+                "{} gets no records, since {} is {} too and in use. Tag one of them only, or delete the one that \
                  should go: its records then move to the other.",
                 unused.dns_name,
                 used.dns_name,
@@ -237,7 +242,11 @@ impl Keeper {
 
     /// All that is to be changed, whenever its time comes.
     pub fn plan(&self, now: Duration) -> Plan {
-        let mut plan = Plan { problems: self.problems(now), held_back: self.derived.held_back.clone(), ..Plan::default() };
+        let mut plan = Plan {
+            problems: self.problems(now),
+            held_back: self.derived.held_back.clone(),
+            ..Plan::default()
+        };
         for (id, zone) in &self.derived.plans {
             let changes: Vec<NameChange> = zone.changes.iter().chain(self.unwanted(id)).cloned().collect();
             plan.owned.insert(id.clone(), zone.owned);
@@ -270,7 +279,9 @@ fn contested_diagnostic(ingress: &ObjectName, name: &RecordName) -> Diagnostic {
         object: ObjectKey::ingress(ingress),
         field: Field::of(&["spec", "rules"]),
         code: Code::ContestedRecord,
-        message: format!("The record of `{name}` is left as it is, since another writer changes it back each time."),
+        message: format!(
+            "The record of `{name}` is left as it is, since another writer changes it back each time."
+        ),
         help: Some("Stop the other writer, or give each of them its own --owner-id.".to_owned()),
         related: None,
     }

@@ -48,7 +48,13 @@ pub(super) enum Verdict {
 
 impl Written {
     /// A change was made of a name that had these records.
-    pub(super) fn made(&mut self, now: Duration, change: &NameChange, before: &[RecordSet], resync: Duration) {
+    pub(super) fn made(
+        &mut self,
+        now: Duration,
+        change: &NameChange,
+        before: &[RecordSet],
+        resync: Duration,
+    ) {
         let result = result(change, before);
         match self.0.get_mut(&change.name) {
             Some(entry) if entry.result == result && now <= entry.at + memory(resync) => {
@@ -79,10 +85,11 @@ impl Written {
         if has_address {
             return Verdict::Leave;
         }
-        let again = entry.at + match entry.times.checked_sub(TIMES + 1) {
-            None => Duration::ZERO,
-            Some(times) => doubled(FIRST_PAUSE, times).min(LONGEST_PAUSE),
-        };
+        let again = entry.at
+            + match entry.times.checked_sub(TIMES + 1) {
+                None => Duration::ZERO,
+                Some(times) => doubled(FIRST_PAUSE, times).min(LONGEST_PAUSE),
+            };
         if now >= again { Verdict::Make } else { Verdict::Later(again) }
     }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Settings;
 use super::pauses::{Pauses, doubled};
 use super::split::{Past, Split};
 use super::writer::Written;
-use super::Settings;
 use crate::dns::batch::Batch;
 use crate::dns::name::RecordName;
 use crate::dns::plan::{Change, NameChange};
@@ -140,7 +140,13 @@ impl Zone {
     }
 
     /// A change was refused once more, or given up.
-    pub(super) fn refuse(&mut self, now: Duration, change: NameChange, why: Option<String>, settings: &Settings) {
+    pub(super) fn refuse(
+        &mut self,
+        now: Duration,
+        change: NameChange,
+        why: Option<String>,
+        settings: &Settings,
+    ) {
         let before = self.refused.get(&change.name).filter(|it| it.changes == change.changes);
         let tries = before.map_or(0, |it| it.tries + 1);
         let why = why.or_else(|| before.and_then(|it| it.why.clone()));

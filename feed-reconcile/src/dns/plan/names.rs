@@ -113,21 +113,13 @@ impl View<'_> {
             Some(owner) => {
                 record.routing.is_none()
                     && record.record_type.is_address()
-                    && matches!(
-                        registry::owner(held.records, &held.zone.name, record, owner),
-                        Owned::ByUs(_)
-                    )
+                    && matches!(registry::owner(held.records, &held.zone.name, record, owner), Owned::ByUs(_))
             }
         }
     }
 
     /// With an owner, only what belongs to it is touched: what is there, and what the registry says of what is to come.
-    fn may_touch(
-        &self,
-        held: Held<'_>,
-        current: &[RecordSet],
-        wanted: &[RecordSet],
-    ) -> Result<(), Obstacle> {
+    fn may_touch(&self, held: Held<'_>, current: &[RecordSet], wanted: &[RecordSet]) -> Result<(), Obstacle> {
         let Some(owner) = self.owner else { return Ok(()) };
         let there = current.iter().filter(|record| record.record_type.is_address());
         let there = there.map(|record| (record, true));
@@ -160,9 +152,8 @@ impl View<'_> {
             }
             let entry = owner.entry(&record.name, &record.record_type, zone, &desired.ingress);
             let there = held.records.at(&entry.name);
-            let in_the_way = there.iter().any(|other| {
-                matches!(other.record_type, RecordType::Cname | RecordType::Txt)
-            });
+            let in_the_way =
+                there.iter().any(|other| matches!(other.record_type, RecordType::Cname | RecordType::Txt));
             if in_the_way && entry.name != record.name {
                 return Err(Obstacle::Entry(entry.name));
             }
@@ -179,7 +170,8 @@ impl View<'_> {
         for record in going {
             if let Owned::ByUs(entries) = registry::owner(held.records, zone, record, owner) {
                 let gone = entries.into_iter().filter(|entry| !kept.contains(entry));
-                changes.splice(0..0, gone.map(|entry| Change { action: Action::Delete, record: entry.clone() }));
+                changes
+                    .splice(0..0, gone.map(|entry| Change { action: Action::Delete, record: entry.clone() }));
             }
         }
         Ok(changes)
@@ -188,8 +180,7 @@ impl View<'_> {
     /// The deletion of what is ours of a name that nobody wants.
     fn deletion(&self, held: Held<'_>, name: &RecordName) -> Option<NameChange> {
         let delete = |record: &RecordSet| Change { action: Action::Delete, record: record.clone() };
-        let ours: Vec<_> =
-            held.records.at(name).iter().filter(|record| self.is_ours(held, record)).collect();
+        let ours: Vec<_> = held.records.at(name).iter().filter(|record| self.is_ours(held, record)).collect();
         let mut changes: Vec<Change> = ours.iter().map(|record| delete(record)).collect();
         if let Some(owner) = self.owner {
             for record in ours {

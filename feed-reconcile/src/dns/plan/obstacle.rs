@@ -69,7 +69,8 @@ impl Obstacle {
             ),
             Self::Reserved => (
                 Code::ReservedHost,
-                "it is a load balancer's own name, or one that the load balancer is reached through".to_owned(),
+                "it is a load balancer's own name, or one that the load balancer is reached through"
+                    .to_owned(),
                 "Choose another host.",
             ),
             Self::Delegated(cut) => (
@@ -91,7 +92,9 @@ impl Obstacle {
             ),
             Self::Entry(entry) => (
                 Code::RecordOfAnother,
-                format!("the TXT entry that names its owner cannot be written: `{entry}` holds another record"),
+                format!(
+                    "the TXT entry that names its owner cannot be written: `{entry}` holds another record"
+                ),
                 "Delete that record, or choose another host.",
             ),
         }

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::desired::Scheme;
-use crate::dns::{DesiredName, Endpoint, HostedZone, RecordData, RecordType, RoutingPolicy, Target, Visibility};
+use crate::dns::{
+    DesiredName, Endpoint, HostedZone, RecordData, RecordType, RoutingPolicy, Target, Visibility,
+};
 
 const ZONE: &str = "example.com";
 
@@ -58,7 +60,11 @@ fn wanting(names: &[&str], endpoint: &Endpoint) -> DesiredRecords {
         caution: None,
     };
     let names = names.iter().map(|name| (RecordName::new(name), wanted.clone())).collect();
-    DesiredRecords { zones: BTreeMap::from([(ZoneId::new("Z"), names)]), any_ingress: true, ..DesiredRecords::default() }
+    DesiredRecords {
+        zones: BTreeMap::from([(ZoneId::new("Z"), names)]),
+        any_ingress: true,
+        ..DesiredRecords::default()
+    }
 }
 
 fn plan_one(wanted: &[&str], endpoint: &Endpoint, current: &[&str]) -> Plan {
@@ -95,7 +101,10 @@ fn an_alias_is_created_changed_or_left() {
         ("new", check(&["a.example.com"], &lb, &[])),
         ("there", check(&["a.example.com"], &lb, &["A.example.com. A alias dualstack.LB.aws."])),
         ("wildcard there", check(&["*.example.com"], &lb, &[r"\052.example.com. A alias lb.aws."])),
-        ("the other scheme's target", check(&["a.example.com"], &lb, &["a.example.com A alias other-own.lb"])),
+        (
+            "the other scheme's target",
+            check(&["a.example.com"], &lb, &["a.example.com A alias other-own.lb"]),
+        ),
         ("foreign target", check(&["a.example.com"], &lb, &["a.example.com A alias foreign.lb"])),
         ("foreign addresses", check(&["a.example.com"], &lb, &["a.example.com A 192.0.2.1 192.0.2.2"])),
         ("a CNAME", check(&["a.example.com"], &lb, &["a.example.com CNAME elsewhere"])),
@@ -309,7 +318,13 @@ fn too_many_deletions_are_held_back_and_the_rest_goes_through() {
 fn without_any_ingress_nothing_is_deleted() {
     let endpoints = Endpoints::new([(Scheme::Internal, balancer("lb.aws", false))]);
     let current = records(&["a.example.com A alias lb.aws"]);
-    let plan = plan(&DesiredRecords::default(), &current, &zones(), &endpoints, &Rules { max_deletion_percent: 100, owner: None });
+    let plan = plan(
+        &DesiredRecords::default(),
+        &current,
+        &zones(),
+        &endpoints,
+        &Rules { max_deletion_percent: 100, owner: None },
+    );
     assert_eq!(plan.zones, BTreeMap::new());
     let held_back = plan.held_back.unwrap();
     assert_eq!((held_back.reason, held_back.deletions), (HeldBackReason::NoIngress, 1));

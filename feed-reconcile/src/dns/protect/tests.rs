@@ -10,7 +10,8 @@ fn record(line: &str) -> RecordSet {
 
 /// Which of these names are protected in the zones `PUB` and `PRI`, both `example.com`, and `ORG`, `example.org`.
 fn protected(public: &[&str], org: &[&str], names: &[&str]) -> Vec<String> {
-    let zone = |id, name, visibility| HostedZone { id: ZoneId::new(id), name: RecordName::new(name), visibility };
+    let zone =
+        |id, name, visibility| HostedZone { id: ZoneId::new(id), name: RecordName::new(name), visibility };
     let zones = Zones::new([
         zone("PUB", "example.com", Visibility::Public),
         zone("PRI", "example.com", Visibility::Private),
@@ -40,7 +41,10 @@ fn an_endpoint_is_protected_with_all_that_leads_to_its_addresses() {
     let org = ["a.example.org CNAME b.example.org", "b.example.org A 192.0.2.1", "c.example.org A 192.0.2.1"];
     let names = ["ext.example.com", "other.example.com", "a.example.org", "b.example.org", "c.example.org"];
     let found = protected(&public, &org, &names);
-    assert_eq!(found, ["PUB ext.example.com", "PRI ext.example.com", "ORG a.example.org", "ORG b.example.org"]);
+    assert_eq!(
+        found,
+        ["PUB ext.example.com", "PRI ext.example.com", "ORG a.example.org", "ORG b.example.org"]
+    );
 }
 
 #[test]
@@ -53,8 +57,15 @@ fn a_circle_ends() {
 fn a_wildcard_that_answers_for_an_endpoint_is_protected_where_it_does() {
     let public = ["ext.example.com A 192.0.2.1"];
     let names = ["*.example.com", "*.ext.example.com"];
-    assert_eq!(protected(&public, &[], &names), ["PRI *.example.com"], "the public zone holds the name itself");
+    assert_eq!(
+        protected(&public, &[], &names),
+        ["PRI *.example.com"],
+        "the public zone holds the name itself"
+    );
     let public = ["*.example.com CNAME a.example.org"];
     let names = ["*.example.com", "a.example.org"];
-    assert_eq!(protected(&public, &[], &names), ["PUB *.example.com", "PRI *.example.com", "ORG a.example.org"]);
+    assert_eq!(
+        protected(&public, &[], &names),
+        ["PUB *.example.com", "PRI *.example.com", "ORG a.example.org"]
+    );
 }

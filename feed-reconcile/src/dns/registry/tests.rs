@@ -8,7 +8,11 @@ fn entry(name: &str, value: &str) -> RecordSet {
 fn address(kind: &str, name: &str) -> RecordSet {
     let data = match kind {
         "CNAME" => RecordData::Values { ttl_seconds: 300, values: vec!["lb".to_owned()] },
-        _ => RecordData::Alias { dns_name: "lb".to_owned(), zone_id: "Z".to_owned(), evaluate_target_health: false },
+        _ => RecordData::Alias {
+            dns_name: "lb".to_owned(),
+            zone_id: "Z".to_owned(),
+            evaluate_target_health: false,
+        },
     };
     RecordSet { name: RecordName::new(name), record_type: RecordType::new(kind), data, routing: None }
 }
@@ -22,9 +26,7 @@ fn owned(kind: &str, name: &str, entries: &[RecordSet]) -> String {
     match owner(&records, &RecordName::new("example.com"), &address(kind, name), &us()) {
         Owned::ByNobody => "nobody".to_owned(),
         Owned::ByAnother(owner) => owner,
-        Owned::ByUs(entries) => {
-            entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(" ")
-        }
+        Owned::ByUs(entries) => entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -48,7 +50,10 @@ fn a_long_value_is_several_strings_and_is_understood() {
     let name = RecordName::new("a.example.com");
     let written = us().entry(&name, &RecordType::A, &RecordName::new("example.com"), &ingress);
     let RecordData::Values { values, .. } = &written.data else { panic!("{written:?}") };
-    assert!(values[0].split(' ').count() == 2 && values[0].split(' ').all(|it| it.len() <= 257), "{values:?}");
+    assert!(
+        values[0].split(' ').count() == 2 && values[0].split(' ').all(|it| it.len() <= 257),
+        "{values:?}"
+    );
     assert_eq!(owned("A", "a.example.com", &[written]), "a-a.example.com");
 }
 

@@ -35,7 +35,8 @@ fn a_host_belongs_to_the_longest_name_and_to_the_zone_of_its_scheme() {
         ("example.net", Scheme::Internal, None),
         ("com", Scheme::Internal, None),
     ] {
-        let found: Vec<_> = zones.of(&RecordName::new(host), scheme).iter().map(|it| it.id.as_str()).collect();
+        let found: Vec<_> =
+            zones.of(&RecordName::new(host), scheme).iter().map(|it| it.id.as_str()).collect();
         assert_eq!(found.join(" "), expected.unwrap_or_default(), "{host} {scheme:?}");
     }
 }
