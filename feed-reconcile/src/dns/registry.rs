@@ -97,11 +97,11 @@ fn entry_names(record: &RecordSet, zone: &RecordName) -> Vec<RecordName> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Owned<'a> {
     /// There is no entry.
-    ByNobody,
+    Nobody,
     /// We do: with our entries.
-    ByUs(Vec<&'a RecordSet>),
+    Us(Vec<&'a RecordSet>),
     /// Somebody else does: what the entry says of the owner.
-    ByAnother(String),
+    Another(String),
 }
 
 /// Who owns a record of a zone, according to the entries in it.
@@ -122,14 +122,14 @@ pub(super) fn owner<'a>(
             if owner != us.as_str() || !resource.is_none_or(|resource| resource.starts_with("ingress/")) {
                 if ours.is_empty() {
                     let of = resource.map(|resource| format!(" for {resource}")).unwrap_or_default();
-                    return Owned::ByAnother(format!("{owner}{of}"));
+                    return Owned::Another(format!("{owner}{of}"));
                 }
             } else {
                 ours.push(entry);
             }
         }
     }
-    if ours.is_empty() { Owned::ByNobody } else { Owned::ByUs(ours) }
+    if ours.is_empty() { Owned::Nobody } else { Owned::Us(ours) }
 }
 
 /// The text of a record set that is an entry of the registry.

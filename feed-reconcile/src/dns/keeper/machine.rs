@@ -246,10 +246,10 @@ impl Keeper {
         for change in verdict.given_up {
             zone.refuse(now, change, None, &self.settings);
         }
-        if let Some(why) = verdict.denied {
-            if zone.denied.replace(why.clone()).is_none() {
-                self.news.push(News::Denied(hosted, why));
-            }
+        if let Some(why) = verdict.denied
+            && zone.denied.replace(why.clone()).is_none()
+        {
+            self.news.push(News::Denied(hosted, why));
         }
     }
 

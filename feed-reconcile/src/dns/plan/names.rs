@@ -90,7 +90,7 @@ impl View<'_> {
         }
         let mut changes = difference(current, records.clone());
         if let Some(owner) = self.owner {
-            changes.extend(self.entries(held, owner, current, &records, wanted)?);
+            changes.extend(entries(held, owner, current, &records, wanted)?);
         }
         let change = NameChange { name: name.clone(), changes, ingress: Some(wanted.ingress.clone()) };
         Ok((!change.changes.is_empty()).then_some(change))
@@ -113,7 +113,7 @@ impl View<'_> {
             Some(owner) => {
                 record.routing.is_none()
                     && record.record_type.is_address()
-                    && matches!(registry::owner(held.records, &held.zone.name, record, owner), Owned::ByUs(_))
+                    && matches!(registry::owner(held.records, &held.zone.name, record, owner), Owned::Us(_))
             }
         }
     }
@@ -125,56 +125,12 @@ impl View<'_> {
         let there = there.map(|record| (record, true));
         for (record, is_there) in there.chain(wanted.iter().map(|record| (record, false))) {
             match registry::owner(held.records, &held.zone.name, record, owner) {
-                Owned::ByAnother(owner) => return Err(Obstacle::Another(owner)),
-                Owned::ByNobody if is_there => return Err(Obstacle::Nobody),
-                Owned::ByNobody | Owned::ByUs(_) => {}
+                Owned::Another(owner) => return Err(Obstacle::Another(owner)),
+                Owned::Nobody if is_there => return Err(Obstacle::Nobody),
+                Owned::Nobody | Owned::Us(_) => {}
             }
         }
         Ok(())
-    }
-
-    /// The registry's entries that come with the wanted records, and go with those that are in their way.
-    fn entries(
-        &self,
-        held: Held<'_>,
-        owner: &OwnerId,
-        current: &[RecordSet],
-        wanted: &[RecordSet],
-        desired: &DesiredName,
-    ) -> Result<Vec<Change>, Obstacle> {
-        let zone = &held.zone.name;
-        let mut changes = Vec::new();
-        let mut kept = Vec::new();
-        for record in wanted {
-            if let Owned::ByUs(entries) = registry::owner(held.records, zone, record, owner) {
-                kept.extend(entries);
-                continue;
-            }
-            let entry = owner.entry(&record.name, &record.record_type, zone, &desired.ingress);
-            let there = held.records.at(&entry.name);
-            let in_the_way =
-                there.iter().any(|other| matches!(other.record_type, RecordType::Cname | RecordType::Txt));
-            if in_the_way && entry.name != record.name {
-                return Err(Obstacle::Entry(entry.name));
-            }
-            if there.iter().any(|other| other.record_type == RecordType::Txt) {
-                return Err(Obstacle::Entry(entry.name));
-            }
-            changes.push(Change { action: Action::Create, record: entry });
-        }
-        // A and AAAA of a zone's own name share one entry.
-        changes.dedup();
-        let going = current.iter().filter(|record| {
-            record.record_type.is_address() && !wanted.iter().any(|it| it.record_type == record.record_type)
-        });
-        for record in going {
-            if let Owned::ByUs(entries) = registry::owner(held.records, zone, record, owner) {
-                let gone = entries.into_iter().filter(|entry| !kept.contains(entry));
-                changes
-                    .splice(0..0, gone.map(|entry| Change { action: Action::Delete, record: entry.clone() }));
-            }
-        }
-        Ok(changes)
     }
 
     /// The deletion of what is ours of a name that nobody wants.
@@ -184,7 +140,7 @@ impl View<'_> {
         let mut changes: Vec<Change> = ours.iter().map(|record| delete(record)).collect();
         if let Some(owner) = self.owner {
             for record in ours {
-                if let Owned::ByUs(entries) = registry::owner(held.records, &held.zone.name, record, owner) {
+                if let Owned::Us(entries) = registry::owner(held.records, &held.zone.name, record, owner) {
                     changes.extend(entries.into_iter().map(delete));
                 }
             }
@@ -197,6 +153,48 @@ impl View<'_> {
         }
         (!changes.is_empty()).then(|| NameChange { name: name.clone(), changes, ingress: None })
     }
+}
+
+/// The registry's entries that come with the wanted records, and go with those that are in their way.
+fn entries(
+    held: Held<'_>,
+    owner: &OwnerId,
+    current: &[RecordSet],
+    wanted: &[RecordSet],
+    desired: &DesiredName,
+) -> Result<Vec<Change>, Obstacle> {
+    let zone = &held.zone.name;
+    let mut changes = Vec::new();
+    let mut kept = Vec::new();
+    for record in wanted {
+        if let Owned::Us(entries) = registry::owner(held.records, zone, record, owner) {
+            kept.extend(entries);
+            continue;
+        }
+        let entry = owner.entry(&record.name, &record.record_type, zone, &desired.ingress);
+        let there = held.records.at(&entry.name);
+        let in_the_way =
+            there.iter().any(|other| matches!(other.record_type, RecordType::Cname | RecordType::Txt));
+        if in_the_way && entry.name != record.name {
+            return Err(Obstacle::Entry(entry.name));
+        }
+        if there.iter().any(|other| other.record_type == RecordType::Txt) {
+            return Err(Obstacle::Entry(entry.name));
+        }
+        changes.push(Change { action: Action::Create, record: entry });
+    }
+    // A and AAAA of a zone's own name share one entry.
+    changes.dedup();
+    let going = current.iter().filter(|record| {
+        record.record_type.is_address() && !wanted.iter().any(|it| it.record_type == record.record_type)
+    });
+    for record in going {
+        if let Owned::Us(entries) = registry::owner(held.records, zone, record, owner) {
+            let gone = entries.into_iter().filter(|entry| !kept.contains(entry));
+            changes.splice(0..0, gone.map(|entry| Change { action: Action::Delete, record: entry.clone() }));
+        }
+    }
+    Ok(changes)
 }
 
 /// What makes these records of what a name has; other addresses are in the way.

@@ -24,9 +24,9 @@ fn us() -> OwnerId {
 fn owned(kind: &str, name: &str, entries: &[RecordSet]) -> String {
     let records: ZoneRecords = entries.iter().cloned().collect();
     match owner(&records, &RecordName::new("example.com"), &address(kind, name), &us()) {
-        Owned::ByNobody => "nobody".to_owned(),
-        Owned::ByAnother(owner) => owner,
-        Owned::ByUs(entries) => entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(" "),
+        Owned::Nobody => "nobody".to_owned(),
+        Owned::Another(owner) => owner,
+        Owned::Us(entries) => entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(" "),
     }
 }
 
