@@ -231,3 +231,40 @@ async fn endpoints_are_counted_by_their_addresses() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn a_service_may_have_more_endpoints_than_a_datagram_holds() {
+    const COUNT: usize = 300;
+    for nginx in NginxBinary::all() {
+        // It answers on every address of the loopback network.
+        let pod = Backend::http_at("pod", "0.0.0.0:0".parse().unwrap()).await;
+        let endpoint =
+            |number: usize| json!({"addresses": [format!("127.91.{}.{}", number / 250, number % 250 + 1)]});
+        let objects = |count: usize| {
+            let mut objects = pods("http", &[]);
+            objects.push(json!({
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {"name": "pods-many", "labels": {"kubernetes.io/service-name": "pods"}},
+                "addressType": "IPv4",
+                "endpoints": (0..count).map(endpoint).collect::<Vec<_>>(),
+                "ports": [{"name": "http", "port": pod.port()}],
+            }));
+            manifest(&objects)
+        };
+        // One at first, so that they outgrow the memory that nginx has for them too.
+        let feed = with_small_budget(&nginx).manifest("all.yaml", &objects(1)).ready().await;
+        answered_soon(&feed, "pods.test", |status, _| status == 200).await;
+        feed.write_manifest("all.yaml", &objects(COUNT));
+        eventually_within(5 * SOON, "all endpoints are asked", async || {
+            for _ in 0..COUNT / 2 {
+                assert_eq!(feed.get("pods.test", "/").await.status, 200);
+            }
+            let metrics = feed.metrics().await;
+            let asked =
+                metrics.lines().filter(|line| line.starts_with("feed_ingress_endpoint_requests{")).count();
+            if asked == COUNT { Ok(()) } else { Err(format!("{asked} were asked")) }
+        })
+        .await;
+    }
+}
