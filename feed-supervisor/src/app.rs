@@ -12,6 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use feed_reconcile::options::NginxOptions;
 use feed_reconcile::reload::Bucket;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -32,7 +33,7 @@ use crate::nginx::executor::{Channels, Mode, Nginx, TakeOverError};
 use crate::nginx::files::{FilesError, Lock};
 use crate::nginx::leave::LeaveError;
 use crate::nginx::logs::LogsError;
-use crate::nginx::name_server::NameServerError;
+use crate::nginx::name_server::{NameServer, NameServerError};
 use crate::nginx::observed::ObservedError;
 use crate::nginx::ports::PortError;
 use crate::nginx::probe::ProbeError;
@@ -40,6 +41,7 @@ use crate::nginx::requests::{self, RequestLogError};
 use crate::nginx::{access, facts, readiness, reopen, stats};
 use crate::reaper;
 use crate::runtime::admin::{AdminError, Pages};
+use crate::runtime::health::Health;
 use crate::runtime::kubernetes::ClientError;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::push::{PushError, Pusher};
@@ -240,19 +242,7 @@ impl Serving {
 
         let (computed, computed_events) = mpsc::channel(1);
         let (verdicts, heard) = mpsc::unbounded_channel();
-        let (options, known_options) = watch::channel(None);
-        tasks.spawn(
-            "the follower of nginx's version",
-            facts::follow(
-                config.nginx.clone(),
-                name_server.address(),
-                nginx.known.subscribe(),
-                options,
-                health.clone(),
-            ),
-        );
-        let access = access::watch(access::needed(&config.nginx), nginx.known.subscribe(), health.clone());
-        tasks.spawn_endless("what looks whether nginx's workers may enter their directories", access);
+        let (known_options, endpoints) = follow_nginx(config, &nginx, name_server, &health, tasks);
         let traffic = requests.as_ref().map(|requests| requests.traffic.clone());
         if let Some(Requests { traffic, log }) = requests {
             let reader = requests::follow(log, traffic, nginx.known.subscribe(), health.clone());
@@ -260,8 +250,6 @@ impl Serving {
         }
         let default_pair = default_pair.map(|pair| certificates::follow(pair, config, &health, tasks));
         let look_again = asked.look_again;
-        let endpoints = Endpoints::default();
-        tasks.spawn_endless("the name server for endpoints", name_server.run(endpoints.clone()));
         let surroundings =
             Surroundings { nginx: known_options, default_pair, traffic, endpoints, look_again };
         let client = source.client();
@@ -317,6 +305,27 @@ impl Serving {
             lock,
         })
     }
+}
+
+/// Follows which nginx runs and whether it can work, and answers its questions for endpoints.
+fn follow_nginx(
+    config: &Config,
+    nginx: &Nginx,
+    name_server: NameServer,
+    health: &Health,
+    tasks: &mut Tasks,
+) -> (watch::Receiver<Option<NginxOptions>>, Endpoints) {
+    let (options, known_options) = watch::channel(None);
+    let (config, address) = (config.nginx.clone(), name_server.address());
+    let access = access::watch(access::needed(&config), nginx.known.subscribe(), health.clone());
+    tasks.spawn_endless("what looks whether nginx's workers may enter their directories", access);
+    tasks.spawn(
+        "the follower of nginx's version",
+        facts::follow(config, address, nginx.known.subscribe(), options, health.clone()),
+    );
+    let endpoints = Endpoints::default();
+    tasks.spawn_endless("the name server for endpoints", name_server.run(endpoints.clone()));
+    (known_options, endpoints)
 }
 
 /// What `/status` shows at the moment when it is asked.

@@ -113,8 +113,8 @@ fn parse_stub_status(page: &str) -> Option<StubStatus> {
     let (reading, writing): (u32, u32) = (count("Reading:")?, count("Writing:")?);
     // With `keepalive_min_timeout` nginx does not count its idle connections as waiting.
     count("Waiting:")?;
-    let waiting = u32::saturating_sub(connections, reading.saturating_add(writing));
-    Some(StubStatus { connections, accepts, handled, requests, reading, writing, waiting })
+    let idle = u32::saturating_sub(connections, reading.saturating_add(writing));
+    Some(StubStatus { connections, accepts, handled, requests, reading, writing, waiting: idle })
 }
 
 #[cfg(test)]
