@@ -261,8 +261,10 @@ async fn a_service_may_have_more_endpoints_than_a_datagram_holds() {
                 assert_eq!(feed.get("pods.test", "/").await.status, 200);
             }
             let metrics = feed.metrics().await;
-            let asked =
-                metrics.lines().filter(|line| line.starts_with("feed_ingress_endpoint_requests{")).count();
+            let answered = |line: &&str| {
+                line.starts_with("feed_ingress_endpoint_requests{") && line.contains("code=\"2xx\"")
+            };
+            let asked = metrics.lines().filter(answered).count();
             if asked == COUNT { Ok(()) } else { Err(format!("{asked} were asked")) }
         })
         .await;
