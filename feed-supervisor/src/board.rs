@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use feed_reconcile::apply::{Outcome, Problem, Report, Situation};
 use feed_reconcile::diagnostic::{Diagnostics, Severity};
-use feed_reconcile::host::Host;
 use feed_reconcile::key::ObjectName;
 use feed_reconcile::nginx::{Generation, Rendered};
 use feed_reconcile::path::RoutePath;
@@ -307,18 +306,20 @@ fn condition_of_configuration(ready: bool, is_down: bool, problems: &[String]) -
 
 /// Logs that paths of a host change hands: a warning where they leave the namespace.
 fn log_handover(Handover { host, from, to, paths }: &Handover) {
-    let host = host.as_ref().map_or("*", Host::as_str);
     let first: Vec<&str> = paths.iter().take(FIRST).map(RoutePath::as_str).collect();
     let others = match paths.len().saturating_sub(FIRST) {
         0 => String::new(),
         others => format!(" and {others} more"),
     };
     let paths = first.join(", ");
-    let (was, is) = (&from.namespace, &to.namespace);
-    if was == is {
-        info!(host, %from, %to, "Host {host} changes hands: {paths}{others} was Ingress {from}'s, and is Ingress {to}'s now.");
+    let what = host.as_ref().map_or_else(
+        || "What is declared for undeclared hosts changes hands".to_owned(),
+        |host| format!("Host {host} changes hands"),
+    );
+    if from.namespace == to.namespace {
+        info!(%from, %to, "{what} from Ingress {from} to Ingress {to}: {paths}{others}.");
     } else {
-        warn!(host, %from, %to, "Host {host} changes hands, and leaves namespace {was}: {paths}{others} was Ingress {from}'s, and is Ingress {to}'s now.");
+        warn!(%from, %to, "{what} from Ingress {from} to Ingress {to} of another namespace: {paths}{others}.");
     }
 }
 

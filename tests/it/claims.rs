@@ -257,8 +257,7 @@ async fn a_host_changes_hands_only_when_its_ingress_ends() {
             if winners == ["team-b/web"; 2] { Ok(()) } else { Err(winners.join(" ")) }
         })
         .await;
-        let line = "Host login.test changes hands, and leaves namespace team-a: /, /exact was Ingress team-a/web's, and is \
-                    Ingress team-b/web's now.";
+        let line = "Host login.test changes hands from Ingress team-a/web to Ingress team-b/web of another namespace: /, /exact.";
         assert!(feed.log().contains(line), "{}", feed.log());
         for path in ["/login", "/exact"] {
             feed.wait_status(503, "login.test", path).await;

@@ -100,17 +100,18 @@ fn a_diagnostic_on_an_object_is_found_by_its_field() {
 
 #[test]
 fn each_document_is_read_once_however_much_is_found_in_it() {
-    let paths: String = (0..3_000)
+    let paths: Vec<String> = (0..3_000)
         .map(|number| format!("      - {{path: /{number}, pathType: Prefix, backend: {{service: {{name: none{number}}}}}}}\n"))
         .collect();
-    let file: String = (0..3)
+    let paths = paths.concat();
+    let file: Vec<String> = (0..3)
         .map(|number| {
             format!(
                 "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: i{number}}}\nspec:\n  rules:\n  - http:\n      paths:\n{paths}"
             )
         })
         .collect();
-    let (_root, loaded) = loaded(&[("a.yaml", &file), ("b.yaml", TWO)]);
+    let (_root, loaded) = loaded(&[("a.yaml", &file.concat()), ("b.yaml", TWO)]);
     let diagnostics = reconcile(&loaded.snapshot, &Options::default()).diagnostics;
     assert!(diagnostics.len() > 9_000, "{}", diagnostics.len());
     let mut locator = loaded.locator();

@@ -4,7 +4,7 @@ use super::*;
 fn documents(text: &str, named: Syntax) -> Vec<(usize, usize, Syntax, &str)> {
     let documents = split(text, named).into_iter();
     let show = |it: Text<'_>| {
-        assert_eq!(&text[it.range.clone()], it.text);
+        assert_eq!(text.get(it.range.clone()), Some(it.text));
         assert_eq!(it.range.start, it.begin.offset);
         (it.begin.line, it.begin.column, it.syntax)
     };
