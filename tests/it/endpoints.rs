@@ -166,6 +166,32 @@ async fn nginx_keeps_its_endpoints_while_feed_ingress_is_away() {
     }
 }
 
+#[tokio::test]
+async fn an_old_worker_asks_the_endpoints_of_now() {
+    let Some(nginx) = NginxBinary::newer().filter(follows) else { return };
+    let (one, two, world) = (Backend::http("one").await, Backend::http("two").await, World::start().await);
+    let with = |pod: &Backend, host: &str| {
+        let other = route(&host.replace('.', "-"), CLASS, host, "a");
+        manifest(&[world.services(), pods("http", &[pod]), vec![other]].concat())
+    };
+    let feed = Feed::builder(&nginx).manifest("all.yaml", &with(&one, "before.test")).ready().await;
+    answered_soon(&feed, "pods.test", |_, backend| backend == "one").await;
+    let request = Request::get("pods.test", "/");
+    let mut idle = request.connect(feed.address()).await.unwrap();
+    assert_eq!(idle.send(&request).await.unwrap().echo().backend, "one");
+    feed.write_manifest("all.yaml", &with(&one, "after.test"));
+    feed.wait_served_by("a", "after.test", "/").await;
+    feed.write_manifest("all.yaml", &with(&two, "after.test"));
+    drop(one);
+    let begun = Instant::now();
+    eventually_within(2 * SOON, "old workers have looked again", async || {
+        if begun.elapsed() > SOON { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    let last = idle.send(&request).await.unwrap();
+    assert_eq!((last.echo().backend.as_str(), last.header("connection")), ("two", Some("close")));
+}
+
 async fn answered_after_restart(feed: &Feed) {
     eventually_within(5 * SOON, "the endpoints of now", async || {
         let response = feed.get("pods.test", "/").await;
