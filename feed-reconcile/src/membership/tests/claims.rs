@@ -96,3 +96,20 @@ fn a_list_that_was_never_whole_is_told_at_the_end() {
     assert_eq!(world.end(), End { left_behind: vec![], unlisted, cut_short: None });
     assert!(!world.is_in_use());
 }
+
+#[test]
+fn who_was_taken_out_of_what_was_ours_waits_for_its_last_requests() {
+    let settings = Settings { drains_fully: true, drain_delay: seconds(120), ..settings() };
+    let mut world = World::new(settings, &["a"]);
+    world.event(Event::Serving);
+    world.run(seconds(10));
+    world.former = vec!["a"];
+    unclaimed(&mut world);
+    world.balancer("a").registered = false;
+    world.run(seconds(60));
+    let seen_at = world.at("observe a");
+    world.event(Event::Leave);
+    world.run(seconds(200));
+    assert_eq!(world.end(), left_cleanly());
+    assert_eq!(world.at("stop") - seen_at, seconds(120));
+}

@@ -140,6 +140,15 @@ fn history(kind: Kind, seed: u64) {
             assert!(pod.aws.is_in_service(name, pod.now), "{name} is in service");
         }
     }
+    if !mends && dice.one_in(4) {
+        // Somebody takes a tag away, and means it.
+        let name = dice.name();
+        pod.aws.give_to(name, Owner::Untagged);
+        pod.run(seconds(70), &mut dice);
+        pod.aws.take_out(name, pod.now);
+        let time = dice.time(seconds(90));
+        pod.run(time, &mut dice);
+    }
     pod.leave();
     for _ in 0..dice.below(6) {
         let time = dice.time(seconds(20));
