@@ -2,6 +2,7 @@
 
 mod balancers;
 mod cost;
+mod credentials;
 mod faults;
 mod foreign;
 mod guard;

@@ -42,6 +42,8 @@ struct State {
     throttled: usize,
     page_size: usize,
     latency: Duration,
+    /// Access keys that are not taken.
+    refused_keys: Vec<String>,
 }
 
 /// A request that was answered, well or not.
@@ -183,6 +185,11 @@ impl Route53 {
     /// Deletes a zone.
     pub fn delete_zone(&self, id: &str) {
         self.with(|state| state.zones.remove(id));
+    }
+
+    /// Does not take that access key any more.
+    pub fn refuse_key(&self, id: &str) {
+        self.state.lock().unwrap().refused_keys.push(id.to_owned());
     }
 
     /// Every answer takes so long from now on.

@@ -30,7 +30,8 @@ async fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         let body = String::from_utf8(body.bytes).unwrap();
         let latency = state.lock().unwrap().latency;
         tokio::time::sleep(latency).await;
-        let answer = state.lock().unwrap().answer(&head.first_line, &body);
+        let key = head.header("authorization").and_then(|it| it.split(['=', '/']).nth(1)).unwrap_or_default();
+        let answer = state.lock().unwrap().answer(&head.first_line, &body, key);
         let (status, answer) = match answer {
             Answer::Text(status, answer) => (status, answer),
             Answer::Closed => return Ok(()),
@@ -61,7 +62,10 @@ enum Answer {
 }
 
 impl State {
-    fn answer(&mut self, first_line: &str, body: &str) -> Answer {
+    fn answer(&mut self, first_line: &str, body: &str, key: &str) -> Answer {
+        if self.refused_keys.iter().any(|refused| refused == key) {
+            return Answer::Text(403, xml::error("ExpiredToken", "The token has expired"));
+        }
         let target = first_line.split(' ').nth(1).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
