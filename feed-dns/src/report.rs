@@ -97,7 +97,7 @@ impl Reporter {
                     error!(zone = %zone.name, zone_id = %zone.id, reason, "All changes of the zone are refused.");
                 }
                 News::Failed(None, error) => {
-                    error!(error, "Load balancers cannot be looked for; trying again.")
+                    error!(error, "Load balancers cannot be looked for; trying again.");
                 }
                 News::Failed(Some(id), error) => {
                     let zone = zones.get(&id);

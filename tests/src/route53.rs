@@ -64,8 +64,11 @@ pub struct Call {
 /// Changes that nobody may make: a call that has one of them is refused as a whole, without saying which it is.
 struct Denied {
     zone: String,
-    is_denied: Box<dyn Fn(&str, &str, &str) -> bool + Send>,
+    is_denied: IsDenied,
 }
+
+/// Whether a change is forbidden, by its action, name and type.
+type IsDenied = Box<dyn Fn(&str, &str, &str) -> bool + Send>;
 
 impl std::fmt::Debug for Denied {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -210,8 +210,8 @@ fn a_host_that_may_belong_to_a_zone_without_a_name_yet_waits_or_is_only_created(
         ),
     ];
     let all = |unopened| {
-        let named = ingresses.iter().map(|(name, ingress)| (name, ingress));
-        let (records, problems) = desired(named, &zones(), &both(), unopened);
+        let all = ingresses.iter().map(|(name, ingress)| (name, ingress));
+        let (records, problems) = desired(all, &zones(), &both(), unopened);
         let names = records.zones.values().flatten();
         let text: Vec<_> = names.map(|(name, it)| format!("{name} {:?}", it.caution)).collect();
         (text.join(", "), problems.len())

@@ -24,7 +24,9 @@ fn seconds(seconds: u64) -> Duration {
 fn keep(cloud: &mut Cloud, actors: &mut [Actor; 1], hosts: &[String], now: u64, until: u64) -> usize {
     let before = cloud.calls;
     actors[0].ingresses.clear();
-    hosts.iter().for_each(|host| actors[0].set(host, Some(Scheme::Internal)));
+    for host in hosts {
+        actors[0].set(host, Some(Scheme::Internal));
+    }
     actors[0].tell(seconds(now));
     run(cloud, actors, seconds(now), seconds(until), &mut |_, _| ());
     cloud.calls - before
