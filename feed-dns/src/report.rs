@@ -165,10 +165,8 @@ impl Reporter {
         let none_is_read = !views.iter().any(is_read);
         let condition = match (none_is_read, troubles.is_empty()) {
             (true, true) => Condition::NotReady(NOT_READ.to_owned()),
-            (true, false) if views.iter().all(|view| view.was_tried || !view.failures.is_empty()) => {
-                Condition::Down(troubles.join("\n"))
-            }
-            (_, false) => Condition::Unhealthy(troubles.join("\n")),
+            (true, false) => Condition::Down(troubles.join("\n")),
+            (false, false) => Condition::Unhealthy(troubles.join("\n")),
             (false, true) if !keeper.knows_endpoints() => {
                 Condition::NotReady("Load balancers have not been found yet.".to_owned())
             }

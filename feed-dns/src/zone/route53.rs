@@ -133,7 +133,7 @@ impl HostedZones for Route53 {
             return refused(reasons, false);
         }
         let error = CallError::of(operation(), &error);
-        if error.refused && !error.is_any_of(NOT_OF_A_CHANGE) {
+        if error.refused && error.code.is_some() && !error.is_any_of(NOT_OF_A_CHANGE) {
             return refused(vec![error.to_string()], error.is_any_of(DENIED));
         }
         Outcome::Failed { why: error.to_string(), unknown }
@@ -142,11 +142,14 @@ impl HostedZones for Route53 {
 
 /// Codes of refusals that lie in no single change: of the caller, the zone, or the moment.
 const NOT_OF_A_CHANGE: &[&str] = &[
+    "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
     "IncompleteSignature",
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidSignatureException",
+    "InvalidToken",
     "LimitExceeded",
     "MissingAuthenticationToken",
     "NoSuchHostedZone",
@@ -158,6 +161,7 @@ const NOT_OF_A_CHANGE: &[&str] = &[
     "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
