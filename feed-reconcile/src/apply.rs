@@ -14,7 +14,7 @@ mod verdict;
 use std::time::{Duration, Instant};
 
 pub use self::machine::{Apply, Problem, Situation};
-pub use self::verdict::line_of;
+pub use self::verdict::{Place, place_of};
 use crate::nginx::Generation;
 
 /// What does not change while the process runs.
@@ -90,6 +90,8 @@ pub enum Event<C> {
     Died(String),
     /// nginx says that it serves this generation.
     Observed(Generation),
+    /// Whether everything that is desired goes out at once, without taking tokens: nobody is sent here before it is served.
+    Urgent(bool),
     /// The time of [`Apply::wake_at`] has come.
     Woken,
 }

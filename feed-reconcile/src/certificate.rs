@@ -174,6 +174,9 @@ pub enum Fault {
     /// The key is another certificate's.
     #[error("its `tls.key` belongs to none of the certificates in `tls.crt`")]
     KeyMismatch,
+    /// nginx, or the OpenSSL that it uses, does not take it; with its own text.
+    #[error("nginx refuses it: {0}")]
+    Refused(Arc<str>),
     /// It is too late.
     #[error("its certificate has expired: it was valid until {0}")]
     Expired(Timestamp),
@@ -194,7 +197,8 @@ impl Fault {
             Self::NotExamined
             | Self::MissingEntry(_)
             | Self::TooLarge { .. }
-            | Self::MalformedCertificate(_) => Code::InvalidCertificate,
+            | Self::MalformedCertificate(_)
+            | Self::Refused(_) => Code::InvalidCertificate,
             Self::KeyMismatch => Code::CertificateKeyMismatch,
             Self::Expired(_) => Code::CertificateExpired,
             Self::NotYetValid(_) => Code::CertificateNotYetValid,
@@ -218,6 +222,9 @@ impl Fault {
             Self::EncryptedKey => "Take the passphrase off with `openssl pkey`: nobody could enter it.",
             Self::UnsupportedKey(_) => {
                 "Use a key of ECDSA P-256 or P-384, Ed25519, or RSA with 2048, 3072 or 4096 bits."
+            }
+            Self::Refused(_) => {
+                "Have one issued with a key and a signature that the policy of nginx's OpenSSL allows. It is tried again with every resync."
             }
             Self::KeyMismatch => {
                 "Write the certificate and the key that were made for each other, both at once."

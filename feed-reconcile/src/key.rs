@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Namespace and name of an object; cluster-scoped objects have an empty namespace.
 ///
@@ -41,6 +41,15 @@ impl fmt::Display for ObjectName {
 impl Serialize for ObjectName {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// From what it is serialized to.
+impl<'de> Deserialize<'de> for ObjectName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (namespace, name) = text.split_once('/').unwrap_or(("", &text));
+        Ok(Self::new(namespace, name))
     }
 }
 

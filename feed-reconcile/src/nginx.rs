@@ -19,6 +19,6 @@ mod template;
 pub(crate) mod tests;
 mod token;
 
-pub use rendered::{Generation, Rendered, certificate_file};
+pub use rendered::{Generation, Rendered, certificate_file, certificate_in};
 pub use renderer::{Renderer, bootstrap};
 pub use template::TemplateError;

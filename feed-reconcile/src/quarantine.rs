@@ -6,11 +6,16 @@
 //! does not, it is in the rest. So one in a thousand is found with some twenty configurations, and those that nginx takes
 //! serve more and more of the others' changes.
 //!
+//! Meanwhile others change as well, and what they ask for is in what is tried. When such a configuration is refused, those that
+//! were tried out are held back again, all of them, and the others are not: if nginx takes these, one of the former is at
+//! fault. What nginx says of a configuration from before the last step tells nothing about that step.
+//!
 //! An Ingress is held back by giving the computation another object in its stead: the version of it that nginx took last. Where
 //! there is none, one that is at fault keeps its paths, which answer 503: else other Ingresses' routes would answer for them.
 //! Only if nginx refuses that too is it left out. What it asks for counts again as soon as its author changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
@@ -25,11 +30,30 @@ use crate::snapshot::Store;
 pub struct Quarantine {
     /// What nginx took last was computed from these; `None` while that is not known.
     taken: Option<Store<Ingress>>,
+    /// Of those that differed from it when something was refused last: what nginx took last of them.
+    before: BTreeMap<ObjectName, Option<Arc<Ingress>>>,
+    /// What each of `taken` asks for, in short.
+    prints: BTreeMap<ObjectName, u64>,
+    /// An earlier process's knowledge of what nginx took last, until the Ingresses are known.
+    remembered: Option<Remembered>,
     held: BTreeMap<ObjectName, Held>,
     /// How often nginx has refused something.
     refusals: u64,
     /// Those that were held back at this refusal have one at fault among them, if nginx takes what is tried now.
-    guilty: Option<u64>,
+    guilty: Option<Guilty>,
+    /// What counts at present, of all Ingresses.
+    admitted: Store<Ingress>,
+    /// Those that are tried out again in what counts at present.
+    tried: BTreeSet<ObjectName>,
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Guilty {
+    /// Its number.
+    at: u64,
+    /// nginx's own text.
+    text: String,
 }
 
 /// An Ingress that is held back.
@@ -70,24 +94,79 @@ enum Guilt {
     Proven { text: String, named: bool },
 }
 
-/// Those that are held back because they are at fault, to be remembered by somebody who outlives the process.
+/// Those that are held back, and what nginx took last, to be remembered by somebody who outlives the process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Record(Vec<Held>);
+#[serde(default)]
+pub struct Record {
+    held: Vec<Held>,
+    refusals: u64,
+    guilty: Option<Guilty>,
+    taken: Option<Remembered>,
+}
+
+/// What an earlier process knew of what nginx took last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Remembered {
+    /// The versions of those that differ.
+    before: Vec<(ObjectName, Option<Arc<Ingress>>)>,
+    /// What each of the others asked for, in short.
+    prints: Vec<(ObjectName, u64)>,
+}
+
+impl Remembered {
+    /// The Ingresses that nginx took last, as far as they are told by those that there are now. `None` where one has changed
+    /// in the meantime, whose last version is not known: it could not be served while it is tried out.
+    fn taken(self, ingresses: &Store<Ingress>) -> Option<Store<Ingress>> {
+        let before: BTreeMap<_, _> = self.before.into_iter().collect();
+        let prints: BTreeMap<_, _> = self.prints.into_iter().collect();
+        let mut taken = Store::default();
+        for (name, ingress) in ingresses.iter() {
+            match (before.get(name), prints.get(name)) {
+                (Some(Some(version)), _) => taken.insert(Arc::clone(version)),
+                // It is new.
+                (Some(None), _) | (None, None) => {}
+                (None, Some(print)) if *print == print_of(ingress) => taken.insert(Arc::clone(ingress)),
+                (None, Some(_)) => return None,
+            }
+        }
+        Some(taken)
+    }
+}
 
 impl Quarantine {
-    /// Holds those back that were at fault when that was recorded.
-    pub fn restore(Record(held): Record) -> Self {
+    /// Holds those back that were held back when that was recorded, and goes on with a search that was under way.
+    pub fn restore(record: Record) -> Self {
+        let Record { held, refusals, guilty, taken: remembered } = record;
         let held = held.into_iter().map(|held| (ObjectName::of(&held.refused.metadata), held)).collect();
-        Self { held, ..Self::default() }
+        Self { held, refusals, guilty, remembered, ..Self::default() }
     }
 
     /// What is to be remembered.
     pub fn record(&self) -> Record {
-        Record(self.held.values().filter(|held| held.is_proven()).cloned().collect())
+        let remembered = |taken: &Store<Ingress>| {
+            let mut before = self.before.clone();
+            for name in self.held.keys().chain(&self.tried) {
+                before.insert(name.clone(), taken.get(name).cloned());
+            }
+            let prints = self.prints.iter().map(|(name, print)| (name.clone(), *print)).collect();
+            Remembered { before: before.into_iter().collect(), prints }
+        };
+        let taken = self.remembered.clone().or_else(|| self.taken.as_ref().map(remembered));
+        Record {
+            held: self.held.values().cloned().collect(),
+            refusals: self.refusals,
+            guilty: self.guilty.clone(),
+            taken,
+        }
     }
 
     /// What counts of these Ingresses. An Ingress that was changed since it was held back is held back no longer.
     pub fn admit(&mut self, ingresses: &Store<Ingress>) -> Store<Ingress> {
+        if let Some(remembered) = self.remembered.take() {
+            (self.before, self.prints) =
+                (remembered.before.iter().cloned().collect(), remembered.prints.iter().cloned().collect());
+            self.taken = remembered.taken(ingresses);
+        }
         self.held.retain(|name, held| {
             ingresses.get(name).is_some_and(|ingress| asks_for_the_same(ingress, &held.refused))
         });
@@ -98,6 +177,7 @@ impl Quarantine {
                 None => drop(admitted.remove(name)),
             }
         }
+        self.admitted = admitted.clone();
         admitted
     }
 
@@ -106,27 +186,52 @@ impl Quarantine {
         self.held.values().filter(|held| held.is_closed()).map(|held| &held.refused)
     }
 
+    /// Whether a configuration was computed from other versions of those in question than those that count at present.
+    fn is_past(&self, ingresses: &Store<Ingress>) -> bool {
+        self.held.keys().chain(&self.tried).any(|name| match (ingresses.get(name), self.admitted.get(name)) {
+            (None, None) => false,
+            (Some(one), Some(other)) => !asks_for_the_same(one, other),
+            _ => true,
+        })
+    }
+
     /// nginx serves what was computed from these: more of those that are only suspected may be tried. Says whether there
     /// were any.
     pub fn taken(&mut self, ingresses: Store<Ingress>) -> bool {
+        let is_past = self.is_past(&ingresses);
+        self.remember(&ingresses);
         self.taken = Some(ingresses);
+        if is_past {
+            return false;
+        }
         for held in self.held.values_mut().filter(|held| held.is_closed()) {
             held.closed = Closed::Taken;
         }
-        let mut released = self.suspects(self.guilty);
-        if self.guilty.is_some() && released.len() > 1 {
-            released.truncate(released.len().div_ceil(2));
-        } else {
-            self.guilty = None;
-        }
-        if released.is_empty() {
+        self.tried.clear();
+        let mut released =
+            self.guilty.as_ref().map_or_else(Vec::new, |guilty| self.suspects(Some(guilty.at)));
+        match (self.guilty.take(), &released[..]) {
+            (Some(guilty), [one]) => {
+                if let Some(held) = self.held.get_mut(one) {
+                    held.guilt = Guilt::Proven { text: guilty.text, named: false };
+                }
+                released = self.suspects(None);
+                if released.is_empty() {
+                    return true;
+                }
+            }
+            (Some(guilty), [_, _, ..]) => {
+                released.truncate(released.len().div_ceil(2));
+                self.guilty = Some(guilty);
+            }
             // The guilty ones have been changed, or are gone.
-            released = self.suspects(None);
+            (_, []) | (None, _) => released = self.suspects(None),
         }
         for name in &released {
             self.held.remove(name);
         }
-        !released.is_empty()
+        self.tried = released.into_iter().collect();
+        !self.tried.is_empty()
     }
 
     /// nginx has refused what was computed from these, with that text; `named` are the Ingresses behind the line that it
@@ -141,6 +246,9 @@ impl Quarantine {
         serves: bool,
         adopted: impl Fn(&ObjectName) -> bool,
     ) -> bool {
+        if self.is_past(ingresses) {
+            return false;
+        }
         let suspects_closed = |name: &ObjectName, held: &Held| {
             if named.is_empty() { held.closed == Closed::Unknown } else { named.contains(name) }
         };
@@ -165,15 +273,26 @@ impl Quarantine {
             // What an Ingress refers to has changed, rather than the Ingress.
             (false, true) => named.clone(),
         };
+        let version = |name: &ObjectName| (name.clone(), taken.get(name).cloned());
+        self.before = ingresses.changed(&taken).iter().filter(|name| is_new(name)).map(version).collect();
         self.refusals += 1;
-        let (guilt, guilty) = if candidates.len() == 1 {
-            (Guilt::Proven { text: text.to_owned(), named: !named.is_empty() }, None)
+        let guilt = if candidates.len() == 1 {
+            self.guilty = None;
+            Guilt::Proven { text: text.to_owned(), named: !named.is_empty() }
         } else {
-            (Guilt::Suspected(self.refusals), Some(self.refusals))
+            self.guilty = Some(Guilty { at: self.refusals, text: text.to_owned() });
+            Guilt::Suspected(self.refusals)
         };
-        self.guilty = guilty;
+        let tried: BTreeSet<ObjectName> = candidates.intersection(&self.tried).cloned().collect();
+        self.tried.clear();
+        let first = if tried.is_empty() || tried.len() == candidates.len() {
+            candidates.iter().take(candidates.len().div_ceil(2)).cloned().collect()
+        } else {
+            // Others have changed meanwhile.
+            tried
+        };
         let mut is_held_back = false;
-        for name in candidates.iter().take(candidates.len().div_ceil(2)) {
+        for name in &first {
             let Some(refused) = ingresses.get(name) else { continue };
             let held = if let Some(held) = self.held.remove(name) {
                 // Its last version, which stood in, is refused as well by now: what it refers to has changed.
@@ -212,6 +331,21 @@ impl Quarantine {
             }
         }
         doubted
+    }
+
+    /// Keeps in short what nginx has taken.
+    fn remember(&mut self, ingresses: &Store<Ingress>) {
+        self.before.clear();
+        let before = self.taken.clone().unwrap_or_default();
+        if self.taken.is_none() {
+            self.prints.clear();
+        }
+        for name in ingresses.changed(&before) {
+            match ingresses.get(&name) {
+                Some(ingress) => drop(self.prints.insert(name, print_of(ingress))),
+                None => drop(self.prints.remove(&name)),
+            }
+        }
     }
 
     /// The Ingresses that are held back because they are at fault.
@@ -286,6 +420,28 @@ fn asks_for_the_same(one: &Ingress, other: &Ingress) -> bool {
         || (one.spec == other.spec
             && one.metadata.annotations == other.metadata.annotations
             && one.metadata.creation_timestamp == other.metadata.creation_timestamp)
+}
+
+/// What an Ingress asks for, in short: equal for [`asks_for_the_same`]. Two that differ and are taken for the same delay
+/// a search at the worst.
+fn print_of(ingress: &Ingress) -> u64 {
+    let metadata = &ingress.metadata;
+    let mut print = Print(0xcbf2_9ce4_8422_2325);
+    let asked = (&ingress.spec, &metadata.annotations, &metadata.creation_timestamp);
+    // Writing there cannot fail.
+    let _always = write!(print, "{asked:?}");
+    print.0
+}
+
+/// FNV-1a of what is written.
+struct Print(u64);
+
+impl fmt::Write for Print {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        self.0 = text.bytes().fold(self.0, step);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

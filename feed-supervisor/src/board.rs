@@ -47,10 +47,6 @@ struct Shown {
     ingresses: usize,
     /// What was said last of what was computed.
     said: Option<Counts>,
-    /// Whether some are held back that may be innocent.
-    searching: bool,
-    /// Whether what is served was computed while that was so.
-    incomplete: bool,
     certificates: Arc<[Entry]>,
     problems: Vec<String>,
     /// The newest first.
@@ -151,7 +147,6 @@ impl Board {
             let Counts { ingresses, routes, errors, warnings, quarantined } = counts;
             info!(ingresses, routes, errors, warnings, quarantined, "Computed what is to be served.");
         }
-        shown.searching = computed.searching;
         shown.certificates = Arc::clone(&computed.certificates);
         drop(shown);
         self.metrics.certificates(&computed.certificates);
@@ -203,8 +198,8 @@ impl Board {
         shown.history.truncate(HISTORY);
     }
 
-    /// Shows how things stand.
-    pub fn situation(&self, situation: &Situation) {
+    /// Shows how things stand; `complete` says whether nobody innocent may be missing in what was confirmed last.
+    pub fn situation(&self, situation: &Situation, complete: bool) {
         let mut shown = self.shown();
         if let (Some(generation), true) = (situation.confirmed, situation.live)
             && shown.served.is_none_or(|served| served.generation != generation)
@@ -214,8 +209,7 @@ impl Board {
             self.metrics.configuration_confirmed(generation.0, routes);
         }
         // What is incomplete is nothing to begin with, but better than what nobody serves.
-        shown.incomplete = shown.searching || (shown.incomplete && !situation.up_to_date);
-        let ready = situation.ready && (*self.ready.borrow() || !shown.incomplete);
+        let ready = situation.ready && (*self.ready.borrow() || complete);
         self.ready.send_replace(ready);
         let down = situation.problems.iter().find(|problem| matches!(problem, Problem::Down { .. }));
         let others = situation.problems.iter().filter(|problem| !matches!(problem, Problem::Down { .. }));

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feed_reconcile::Reconciler;
+use feed_reconcile::certificate::Digest;
 use feed_reconcile::desired::DesiredState;
 use feed_reconcile::diagnostic::Diagnostics;
 use feed_reconcile::key::ObjectName;
@@ -94,13 +95,26 @@ pub enum Verdict {
     Refused {
         /// The Ingresses.
         ingresses: Store<Ingress>,
-        /// Those behind the line that nginx names; none where it names none.
-        named: BTreeSet<ObjectName>,
+        /// Who or what is at fault, as far as nginx says so.
+        at_fault: AtFault,
         /// Its own text.
         text: String,
         /// Whether it serves something else meanwhile.
         serves: bool,
     },
+}
+
+/// What nginx says is at fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AtFault {
+    /// It names no line.
+    Unknown,
+    /// One of the Ingresses behind the line that it names.
+    Ingresses(BTreeSet<ObjectName>),
+    /// A line that no Ingress has asked for: a flag, nginx's modules, or a user's own template.
+    NoIngress,
+    /// The certificate whose file it names.
+    Certificate(Digest),
 }
 
 /// How configurations are computed.
@@ -242,13 +256,21 @@ impl Engine {
     /// Hears what nginx thinks. Says whether something else is to be tried for it.
     fn hear(&mut self, verdict: Verdict) -> bool {
         let adopted = &self.reconciler.reconciled().state.ingresses;
-        match verdict {
+        let goes_on = match verdict {
             Verdict::Taken(ingresses) => self.quarantine.taken(ingresses),
-            Verdict::Refused { ingresses, named, text, serves } => {
+            Verdict::Refused { ingresses, at_fault, text, serves } => {
                 let adopted = |name: &ObjectName| adopted.contains_key(name);
+                let named = match at_fault {
+                    AtFault::Unknown => BTreeSet::new(),
+                    AtFault::Ingresses(named) => named,
+                    AtFault::NoIngress => return false,
+                    AtFault::Certificate(digest) => return self.examiner.refuse(digest, &text),
+                };
                 self.quarantine.refused(&ingresses, &named, &text, serves, adopted)
             }
-        }
+        };
+        self.records.keep(self.quarantine.record());
+        goes_on
     }
 
     /// How long nothing can change by itself.

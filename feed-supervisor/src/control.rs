@@ -6,16 +6,16 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use feed_reconcile::apply::{
-    self, Apply, Command, Configuration, Found, Outcome, Report, Settings, Version, line_of,
+    self, Apply, Command, Configuration, Found, Outcome, Place, Report, Settings, Version, place_of,
 };
 use feed_reconcile::key::ObjectName;
-use feed_reconcile::nginx::Rendered;
+use feed_reconcile::nginx::{Rendered, certificate_in};
 use feed_reconcile::reload::Reserve;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::board::{Blame, Board};
-use crate::compute::{Computed, Verdict};
+use crate::compute::{AtFault, Computed, Verdict};
 use crate::nginx::content::Content;
 use crate::tokens::Budgets;
 
@@ -73,6 +73,10 @@ pub struct Control {
     going_out_since: Option<Instant>,
     /// What went out last.
     last_out: Option<Rendered>,
+    /// Whether nginx has confirmed anything to this process.
+    has_served: bool,
+    /// Whether somebody innocent was missing at first, and still may be: nobody is sent here before that is over.
+    incomplete: bool,
     /// What nginx is to know of endpoints and does not: whether it follows them otherwise.
     endpoints_wait: Option<Following>,
 }
@@ -108,9 +112,11 @@ impl Control {
             going_out_since: None,
             last_out: None,
             endpoints_wait: None,
+            has_served: false,
+            incomplete: false,
         };
         control.give(first)?;
-        control.board.situation(&control.apply.situation());
+        control.show();
         Ok(control)
     }
 
@@ -137,7 +143,9 @@ impl Control {
                     let routes = rendered.routes();
                     self.endpoints_wait = self.endpoints_wait(&rendered);
                     let desired = rendered.clone();
-                    let content = Content::Rendered { rendered, ingresses: ingresses.clone() };
+                    let complete = !computed.searching;
+                    let content = Content::Rendered { rendered, ingresses: ingresses.clone(), complete };
+                    self.hurry(complete)?;
                     self.step(apply::Event::Desired(Configuration { content, routes }))?;
                     if self.apply.is_up_to_date() {
                         // What has changed is none of nginx's business.
@@ -149,8 +157,24 @@ impl Control {
                 }
             }
         }
-        self.board.situation(&self.apply.situation());
+        self.show();
         Ok(())
+    }
+
+    fn show(&self) {
+        let confirmed = self.apply.confirmed_configuration();
+        let complete = confirmed.is_none_or(|configuration| configuration.content.is_complete());
+        self.board.situation(&self.apply.situation(), complete);
+    }
+
+    /// A process that begins in the midst of a search does not pace it: it has no clients that reloads could disturb.
+    fn hurry(&mut self, complete: bool) -> Result<(), ControlError> {
+        let is_ready = *self.board.readiness().borrow();
+        let incomplete = !is_ready && (self.incomplete || !complete);
+        if std::mem::replace(&mut self.incomplete, incomplete) == incomplete {
+            return Ok(());
+        }
+        self.step(apply::Event::Urgent(incomplete))
     }
 
     fn step(&mut self, event: apply::Event<Content>) -> Result<(), ControlError> {
@@ -179,7 +203,7 @@ impl Control {
     fn give(&mut self, commands: Vec<Command<Content>>) -> Result<(), ControlError> {
         for command in commands {
             match command {
-                Command::Tell(report) => self.told(&report),
+                Command::Tell(report) => self.told(&report)?,
                 Command::GiveUp(why) => return Err(ControlError::GivenUp(why)),
                 command => {
                     match &command {
@@ -207,25 +231,32 @@ impl Control {
         }
     }
 
-    fn told(&mut self, report: &Report<Content>) {
+    fn told(&mut self, report: &Report<Content>) -> Result<(), ControlError> {
         let since = self.going_out_since.take();
         if report.outcome == Outcome::Confirmed {
+            self.has_served = true;
             self.board.change_served(since);
         } else {
             self.waiting_since = earliest(self.waiting_since, since);
         }
-        let blame = self.blame(report);
+        let (blame, at_fault) = self.blame(report);
+        let nothing_will_help = report.starts && !self.has_served && at_fault == AtFault::NoIngress;
         match (report.outcome, report.version.configuration.content.ingresses().cloned()) {
             (Outcome::Confirmed, Some(ingresses)) => self.judge(Verdict::Taken(ingresses)),
             (Outcome::Refused, Some(ingresses)) => {
                 let text = report.text.clone().unwrap_or_default();
-                let named = blame.ingresses.clone();
                 let serves = self.apply.situation().confirmed.is_some();
-                self.judge(Verdict::Refused { ingresses, named, text, serves });
+                self.judge(Verdict::Refused { ingresses, at_fault, text, serves });
             }
             _ => {}
         }
         self.board.told(report, blame);
+        match &report.text {
+            Some(text) if report.outcome == Outcome::Refused && nothing_will_help => {
+                Err(ControlError::GivenUp(format!("nginx does not start: {text}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tells whoever computes what nginx thinks of it.
@@ -234,17 +265,29 @@ impl Control {
         let _unheard = self.verdicts.send(verdict);
     }
 
-    /// The line that nginx complains of, and the Ingresses behind it.
-    fn blame(&self, report: &Report<Content>) -> Blame {
+    /// The line that nginx complains of, the Ingresses behind it, and what is at fault.
+    fn blame(&self, report: &Report<Content>) -> (Blame, AtFault) {
         let text = report.text.as_deref().unwrap_or_default();
         let generation_file = format!("generations/{}.conf", report.version.generation);
-        let line = line_of(text, &[&self.live_file, &generation_file]);
-        let rendered = report.version.configuration.content.rendered();
-        let ingresses: BTreeSet<ObjectName> = match (line, rendered) {
+        let place = place_of(text, &[&self.live_file, &generation_file]);
+        let line = match place {
+            Some(Place::Line(line)) => Some(line),
+            Some(Place::Elsewhere) | None => None,
+        };
+        let content = &report.version.configuration.content;
+        let ingresses: BTreeSet<ObjectName> = match (line, content.rendered()) {
             (Some(line), Some(rendered)) => rendered.sources(line),
             _ => BTreeSet::new(),
         };
-        Blame { line, ingresses }
+        let certificate = certificate_in(text)
+            .filter(|digest| content.certificates().any(|certificate| certificate.digest() == *digest));
+        let at_fault = match (certificate, place) {
+            (Some(digest), _) => AtFault::Certificate(digest),
+            (None, Some(_)) if ingresses.is_empty() => AtFault::NoIngress,
+            (None, Some(_)) => AtFault::Ingresses(ingresses.clone()),
+            (None, None) => AtFault::Unknown,
+        };
+        (Blame { line, ingresses }, at_fault)
     }
 }
 

@@ -122,3 +122,28 @@ async fn two_feeds_do_not_share_a_workdir() {
     check_refused(Feed::builder(&nginx()).flag("--nginx-workdir", workdir.to_str().unwrap()), &[]).await;
     assert_eq!((first.nginx_master(), first.nginx_workers()), (master, workers));
 }
+
+#[tokio::test]
+async fn a_module_that_nginx_cannot_load_ends_the_start_with_nginx_own_words_and_convicts_nobody() {
+    let modules = tempfile::tempdir().unwrap();
+    fs::write(modules.path().join("ngx_otel_module.so"), "this is no module").unwrap();
+    for nginx in NginxBinary::all() {
+        let ingress = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: innocent}, spec: {ingressClassName: test, rules: [{host: a.test}]}}";
+        let builder = Feed::builder(&nginx)
+            .manifest("innocent.yaml", ingress)
+            .flag("--nginx-modules-path", modules.path().to_str().unwrap())
+            .flag("--nginx-otel-endpoint", "localhost:4317")
+            .flag("--drain-delay", "0s");
+        let mut feed = builder.spawn();
+        let status = feed.wait_exit(Duration::from_secs(30)).await;
+        let log = feed.log();
+        assert_eq!(status.code(), Some(1), "{log}");
+        let last = log.lines().last().unwrap_or_default();
+        assert!(
+            last.contains("nginx does not start: dlopen()") && last.contains("ngx_otel_module.so"),
+            "{log}"
+        );
+        assert!(!log.contains("Quarantined") && !log.contains("HeldBack"), "{log}");
+        assert_eq!(processes_in(feed.sandbox().path()), []);
+    }
+}

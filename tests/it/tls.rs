@@ -2,6 +2,7 @@
 
 mod bad;
 mod default_pair;
+mod refused;
 mod rotation;
 
 use std::process::Command;

@@ -34,6 +34,8 @@ pub struct Apply<C> {
     last: Generation,
     /// Whether the first configuration is still to come: it takes no token.
     start_up: bool,
+    /// Whether what is desired takes no token either.
+    urgent: bool,
     /// Whether the first configuration has been dealt with.
     settled: bool,
     down_because: Option<String>,
@@ -111,6 +113,7 @@ impl<C: Clone + PartialEq> Apply<C> {
             failure: None,
             last: found.last,
             start_up: true,
+            urgent: false,
             settled: false,
             down_because: None,
             stuck: None,
@@ -143,12 +146,18 @@ impl<C: Clone + PartialEq> Apply<C> {
             Event::Emergency(text) => self.emergency(text, now, &mut commands),
             Event::Died(text) => self.nginx_died(text, now, &mut commands),
             Event::Observed(generation) => self.observed(generation),
+            Event::Urgent(urgent) => self.urgent = urgent,
             Event::Woken => self.woken(now, &mut commands),
         }
         if matches!(self.phase, Phase::Idle) {
             self.proceed(now, bucket, &mut commands);
         }
         commands
+    }
+
+    /// The configuration that was confirmed last.
+    pub fn confirmed_configuration(&self) -> Option<&Configuration<C>> {
+        self.confirmed.as_ref().map(|version| &version.configuration)
     }
 
     /// When [`Event::Woken`] should come, if nothing else comes before.

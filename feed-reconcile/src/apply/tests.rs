@@ -113,18 +113,19 @@ fn report(
 }
 
 #[test]
-fn lines_are_found_where_nginx_names_one_of_the_files() {
+fn places_are_found_where_nginx_names_one() {
     let files = ["/w/nginx.conf", "/w/generations/8.conf"];
-    for (complaint, line) in [
-        (r#"unknown directive "x" in /w/nginx.conf:12"#, Some(12)),
-        (r#"unknown directive "x" in /w/generations/8.conf:3, near"#, Some(3)),
-        (r#""/w/nginx.conf" and /w/nginx.conf:4"#, Some(4)),
-        ("unexpected end of file in /etc/nginx/mime.types:9", None),
-        ("could not build server_names_hash", None),
+    for (complaint, place) in [
+        (r#"unknown directive "x" in /w/nginx.conf:12"#, Some(Place::Line(12))),
+        (r#"unknown directive "x" in /w/generations/8.conf:3, near"#, Some(Place::Line(3))),
+        (r#""/w/nginx.conf" and /w/nginx.conf:4"#, Some(Place::Line(4))),
+        (r#"dlopen() "/m/x.so" failed (/m/x.so: file too short) in /w/nginx.conf:4"#, Some(Place::Line(4))),
+        ("unexpected end of file in /etc/nginx/mime.types:9", Some(Place::Elsewhere)),
+        ("could not build server_names_hash, you should increase server_names_hash_bucket_size: 64", None),
+        (r#"cannot load certificate "/w/certificates/0.pem": BIO_new_file() failed"#, None),
         ("in /w/nginx.conf:", None),
-        ("in /w/nginx.conf:0", None),
-        ("in /w/nginx.conf:99999999999999999999", None),
+        ("bind() to 0.0.0.0:80 failed (98: Address already in use)", None),
     ] {
-        assert_eq!(line_of(complaint, &files), line, "{complaint}");
+        assert_eq!(place_of(complaint, &files), place, "{complaint}");
     }
 }

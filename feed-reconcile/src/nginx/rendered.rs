@@ -116,6 +116,15 @@ pub fn certificate_file(digest: Digest) -> String {
     format!("certificates/{digest}.pem")
 }
 
+/// The certificate whose file nginx complains of, if it does of one.
+pub fn certificate_in(complaint: &str) -> Option<Digest> {
+    complaint.match_indices("certificates/").find_map(|(start, directory)| {
+        let name = complaint.get(start + directory.len()..)?;
+        let (digest, rest) = name.split_at_checked(64)?;
+        rest.starts_with(".pem").then(|| digest.parse().ok())?
+    })
+}
+
 /// Equal when the files are, whatever their generations.
 impl PartialEq for Rendered {
     fn eq(&self, other: &Self) -> bool {

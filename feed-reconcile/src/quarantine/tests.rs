@@ -65,8 +65,13 @@ fn what_nginx_names_is_held_back_at_its_last_version_or_out() {
     assert!(!quarantine.taken(store(&[("a", "1"), ("b", "1")])));
     let tried = store(&[("a", "2"), ("b", "2"), ("c", "1")]);
     assert!(quarantine.refused(&tried, &named(&["a"]), TEXT, true, |_| true));
-    assert_eq!(contents(&quarantine.admit(&tried)), contents(&store(&[("a", "1"), ("b", "2"), ("c", "1")])));
-    assert!(quarantine.refused(&tried, &named(&["c"]), TEXT, true, |_| true));
+    let next = quarantine.admit(&tried);
+    assert_eq!(contents(&next), contents(&store(&[("a", "1"), ("b", "2"), ("c", "1")])));
+    assert!(
+        !quarantine.refused(&tried, &named(&["a"]), TEXT, true, |_| true),
+        "a configuration from before tells nothing new"
+    );
+    assert!(quarantine.refused(&next, &named(&["c"]), TEXT, true, |_| true));
     assert_eq!(contents(&quarantine.admit(&tried)), contents(&store(&[("a", "1"), ("b", "2")])));
     assert_eq!(quarantine.quarantined().cloned().collect::<BTreeSet<_>>(), named(&["a", "c"]));
 
@@ -223,6 +228,103 @@ fn a_record_outlives_the_process() {
     assert_eq!(restored.record(), quarantine.record());
     assert_eq!(contents(&restored.admit(&wanted)), contents(&served));
     assert_eq!(contents(&served), contents(&store(&[("a", "1"), ("b", "2")])));
+}
+
+/// Plays nginx while others change with each step, and what is computed is a step ahead of what nginx says of it.
+#[test]
+fn the_one_at_fault_is_found_while_others_change() {
+    for changes in 1..5 {
+        for bad in [0, 7, 12] {
+            let mut wanted: Vec<(String, String)> = (0..13)
+                .map(|number| (format!("i{number:02}"), if number == bad { "bad" } else { "1" }.to_owned()))
+                .collect();
+            let mut quarantine = Quarantine::default();
+            let (mut in_flight, mut found_after) = (Store::default(), None);
+            for step in 0..80 {
+                for change in 0..changes {
+                    wanted.push((format!("new-{step:03}-{change}"), "1".to_owned()));
+                }
+                let all: Vec<(&str, &str)> =
+                    wanted.iter().map(|(name, content)| (name.as_str(), content.as_str())).collect();
+                // Computed before the verdict on the one before is heard.
+                let next = quarantine.admit(&store(&all));
+                let tried = std::mem::replace(&mut in_flight, next);
+                if contents(&tried).iter().any(|(_, content)| content == "bad") {
+                    quarantine.refused(&tried, &BTreeSet::new(), TEXT, false, |_| true);
+                } else {
+                    quarantine.taken(tried);
+                }
+                let quarantined: Vec<_> = quarantine.quarantined().cloned().collect();
+                if !quarantined.is_empty() {
+                    assert_eq!(quarantined, [name(&format!("i{bad:02}"))]);
+                    found_after.get_or_insert(step);
+                }
+            }
+            assert!(found_after.is_some_and(|steps| steps < 50), "{changes} {bad} {found_after:?}");
+            assert!(!quarantine.is_searching());
+        }
+    }
+}
+
+/// What a process that is started again has of it.
+fn restarted(quarantine: &Quarantine) -> Quarantine {
+    let json = serde_json::to_string(&quarantine.record()).unwrap();
+    Quarantine::restore(serde_json::from_str(&json).unwrap())
+}
+
+#[test]
+fn a_search_goes_on_after_a_restart_at_each_of_its_steps() {
+    let before = store(&[("a", "1"), ("b", "1"), ("c", "1")]);
+    let wanted =
+        store(&[("a", "2"), ("b", "bad"), ("c", "1"), ("d", "1"), ("e", "1"), ("f", "1"), ("g", "1")]);
+    for steps in 1..12 {
+        let mut quarantine = Quarantine::default();
+        quarantine.taken(before.clone());
+        for _ in 0..steps {
+            let tried = quarantine.admit(&wanted);
+            if contents(&tried).iter().any(|(_, content)| content == "bad") {
+                quarantine.refused(&tried, &BTreeSet::new(), TEXT, true, |_| true);
+            } else {
+                quarantine.taken(tried);
+            }
+        }
+        let mut after = restarted(&quarantine);
+        for tries in 0.. {
+            assert!(tries < 30, "there is no end to it after {steps} steps");
+            let tried = after.admit(&wanted);
+            let goes_on = if contents(&tried).iter().any(|(_, content)| content == "bad") {
+                // nginx serves what the process before has confirmed.
+                after.refused(&tried, &BTreeSet::new(), TEXT, true, |_| true)
+            } else {
+                after.taken(tried)
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        let expected = [("a", "2"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "1"), ("f", "1"), ("g", "1")];
+        assert_eq!(contents(&after.admit(&wanted)), contents(&store(&expected)), "after {steps} steps");
+        assert_eq!(after.quarantined().cloned().collect::<BTreeSet<_>>(), named(&["b"]));
+    }
+}
+
+#[test]
+fn what_comes_while_there_is_no_process_is_searched_unless_a_version_is_not_known() {
+    let mut quarantine = Quarantine::default();
+    quarantine.taken(store(&[("a", "1"), ("b", "1")]));
+    let refuse = |quarantine: &mut Quarantine, wanted: &Store<Ingress>| {
+        let tried = quarantine.admit(wanted);
+        quarantine.refused(&tried, &BTreeSet::new(), TEXT, true, |_| true)
+    };
+    let new = store(&[("a", "1"), ("b", "1"), ("c", "bad")]);
+    let mut after = restarted(&quarantine);
+    assert!(refuse(&mut after, &new));
+    assert_eq!(after.quarantined().cloned().collect::<BTreeSet<_>>(), named(&["c"]));
+
+    let changed = store(&[("a", "1"), ("b", "bad"), ("c", "1")]);
+    let mut after = restarted(&quarantine);
+    assert!(!refuse(&mut after, &changed), "what b asked for before could not be served meanwhile");
+    assert_eq!(contents(&after.admit(&changed)), contents(&changed));
 }
 
 proptest! {

@@ -47,9 +47,9 @@ fn what_is_not_well_is_told_to_those_whom_it_concerns() {
         (false, vec![failed()], vec![failed().to_string()], vec![failed().to_string()]),
     ] {
         let (board, health) = board();
-        board.situation(&Situation { ready, problems, ..GOOD });
+        board.situation(&Situation { ready, problems, ..GOOD }, true);
         assert_eq!((health.unhealthy(), health.not_ready()), (unhealthy, not_ready));
-        board.situation(&GOOD);
+        board.situation(&GOOD, true);
         assert_eq!((health.unhealthy(), health.not_ready()), (vec![], vec![]));
     }
 }
@@ -79,7 +79,7 @@ fn the_status_page_has_all_its_fields() {
         took: Duration::from_millis(250),
     };
     board.told(&report, Blame { line: Some(9), ingresses: BTreeSet::from([object.name]) });
-    board.situation(&Situation { problems: vec![failed()], ..GOOD });
+    board.situation(&Situation { problems: vec![failed()], ..GOOD }, true);
 
     let nginx = NginxPage { mode: "child", pid: Some(42), version: Some("1.30.6".into()) };
     let mut page = board.page(&nginx, Some(1.5), &json!([]));
@@ -189,4 +189,18 @@ fn computed(diagnostic: Diagnostic) -> Computed {
         certificates: certificates(),
         changed_at: None,
     }
+}
+
+#[test]
+fn what_may_lack_somebody_innocent_is_nothing_to_begin_with_but_takes_no_readiness() {
+    let (board, health) = board();
+    let ready = board.readiness();
+    // However much has changed since it was computed.
+    let behind = Situation { up_to_date: false, ..GOOD };
+    board.situation(&behind, false);
+    assert!(!*ready.borrow() && !health.not_ready().is_empty());
+    board.situation(&behind, true);
+    assert!(*ready.borrow() && health.not_ready().is_empty());
+    board.situation(&behind, false);
+    assert!(*ready.borrow());
 }

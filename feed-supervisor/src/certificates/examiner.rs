@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use feed_reconcile::certificate::{Certificate, Examined, Fault};
+use feed_reconcile::certificate::{Certificate, Digest, Examined, Fault};
 use feed_reconcile::key::ObjectName;
 use feed_reconcile::options::Options;
 use feed_reconcile::snapshot::{ClusterSnapshot, Store};
@@ -18,6 +18,8 @@ use super::overview::Entry;
 #[derive(Debug, Default)]
 pub struct Examiner {
     known: BTreeMap<ObjectName, Known>,
+    /// Those that nginx does not take, with its own text.
+    refused: BTreeMap<Digest, Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,16 @@ impl Examiner {
         found.filter_map(|certificate| certificate.changes_after(now)).min()
     }
 
+    /// nginx does not take this one, and says why. Says whether a Secret holds it: it is not served any more then.
+    pub fn refuse(&mut self, digest: Digest, text: &str) -> bool {
+        let holds = |known: &Known| known.found.as_ref().is_ok_and(|found| found.pair.digest() == digest);
+        let is_held = self.known.values().any(holds);
+        if is_held {
+            self.refused.insert(digest, text.into());
+        }
+        is_held
+    }
+
     /// What operators may know of the certificates.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.known.iter().map(|(name, known)| {
@@ -67,13 +79,22 @@ impl Examiner {
             let known = before.remove(name);
             let same = known.as_ref().filter(|known| Arc::ptr_eq(&known.secret, secret));
             let found = same.map_or_else(|| examine_secret(secret), |known| known.found.clone());
-            let examined = at(found.clone(), now);
+            let examined = at(found.clone(), now).and_then(|certificate| self.unless_refused(certificate));
             // What is equal stays the very same: nothing follows from it then.
             let examined = match known.map(|known| known.examined) {
                 Some(before) if *before == examined => before,
                 _ => Arc::new(examined),
             };
             self.known.insert(name.clone(), Known { secret: Arc::clone(secret), found, examined });
+        }
+    }
+}
+
+impl Examiner {
+    fn unless_refused(&self, certificate: Certificate) -> Examined {
+        match self.refused.get(&certificate.pair.digest()) {
+            Some(text) => Err(Fault::Refused(Arc::clone(text))),
+            None => Ok(certificate),
         }
     }
 }

@@ -181,7 +181,7 @@ async fn what_nginx_refuses_is_left_out_until_it_changes() {
     assert_eq!((second.ingresses, second.quarantined), (2, 0));
     let verdict = Verdict::Refused {
         ingresses: second.admitted,
-        named: BTreeSet::new(),
+        at_fault: AtFault::Unknown,
         text: "no".into(),
         serves: true,
     };

@@ -207,10 +207,10 @@ async fn a_refused_configuration_changes_nothing_and_names_the_ingress() {
     assert!(matches!(feed.verdicts.recv().await, Some(Verdict::Taken(_))));
     feed.ask(&place, &BAD).await;
     eventually("the refusal", || !feed.problems().is_empty()).await;
-    let Some(Verdict::Refused { named, serves: true, text, .. }) = feed.verdicts.recv().await else {
+    let Some(Verdict::Refused { at_fault, serves: true, text, .. }) = feed.verdicts.recv().await else {
         panic!()
     };
-    assert_eq!(named, BTreeSet::from([ObjectName::new("test", "worse")]));
+    assert_eq!(at_fault, AtFault::Ingresses(BTreeSet::from([ObjectName::new("test", "worse")])));
     assert!(text.starts_with("duplicate location"), "{text}");
     let problems = feed.problems();
     assert!(

@@ -17,6 +17,8 @@ pub enum Content {
         rendered: Rendered,
         /// The Ingresses that it was computed from.
         ingresses: Store<Ingress>,
+        /// Whether nobody innocent may be missing in it.
+        complete: bool,
     },
     /// Found on disk.
     File {
@@ -41,6 +43,14 @@ impl Content {
         match self {
             Self::Rendered { ingresses, .. } => Some(ingresses),
             Self::File { .. } => None,
+        }
+    }
+
+    /// Whether nobody innocent may be missing in it. What was found on disk is served already.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Rendered { complete, .. } => *complete,
+            Self::File { .. } => true,
         }
     }
 

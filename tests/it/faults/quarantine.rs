@@ -150,3 +150,70 @@ async fn one_that_nginx_never_took_keeps_its_paths() {
     feed.write_manifest("admin.yaml", &admin("false"));
     feed.wait_served_by("b", "a.test", "/admin/x").await;
 }
+
+/// What begins in a cluster where an Ingress is at fault.
+fn among_many(world: &World) -> Vec<(String, &'static str)> {
+    let mut wanted: Vec<(String, &str)> = (0..12).map(|number| (format!("h{number}.test"), "b")).collect();
+    wanted.insert(7, (LONG.to_owned(), "b"));
+    assert!(world.backends.contains_key("b"));
+    wanted
+}
+
+fn written(world: &World, wanted: &[(String, &str)]) -> String {
+    routes(world, &wanted.iter().map(|(host, backend)| (host.as_str(), *backend)).collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn a_search_goes_on_after_a_restart_in_its_midst() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let world = World::start().await;
+    // Slow enough to be met in the midst of it.
+    let feed = Feed::builder(&nginx).manifest(FILE, &routes(&world, &[("a.test", "a")]));
+    let feed = feed.flag("--nginx-update-burst", "2").flag("--nginx-update-period", "1s");
+    let mut feed = feed.flag(SMALL_BUCKETS[0], SMALL_BUCKETS[1]).ready().await;
+    let master = feed.nginx_master();
+    let wanted = among_many(&world);
+    feed.write_manifest(FILE, &written(&world, &wanted));
+    for _ in 0..2 {
+        eventually("the search is under way", async || {
+            let diagnostics = feed.status().await["diagnostics"].to_string();
+            if diagnostics.contains("HeldBack") { Ok(()) } else { Err(diagnostics) }
+        })
+        .await;
+        feed.kill();
+        feed.start();
+        feed.wait_ready().await;
+    }
+    wait_quarantined(&feed, LONG).await;
+    for (host, _) in wanted.iter().filter(|(host, _)| host != LONG) {
+        feed.wait_served_by("b", host, "/").await;
+    }
+    assert_eq!(feed.nginx_master(), master);
+}
+
+#[tokio::test]
+async fn a_pod_that_begins_in_a_busy_cluster_does_not_wait_for_its_tokens_to_be_ready() {
+    let Some(nginx) = NginxBinary::newer() else { return };
+    let world = World::start().await;
+    let mut wanted = among_many(&world);
+    let feed = Feed::builder(&nginx).manifest(FILE, &written(&world, &wanted));
+    let mut feed = feed.flag(SMALL_BUCKETS[0], SMALL_BUCKETS[1]).build();
+    feed.start();
+    let mut number = 0;
+    // With a change of somebody else's before anything can be confirmed.
+    eventually("it is ready", async || {
+        number += 1;
+        wanted.push((format!("busy-{number}.test"), "b"));
+        feed.write_manifest(FILE, &written(&world, &wanted));
+        match feed.admin("/readiness").await {
+            Ok(response) if response.status == 200 => Ok(()),
+            Ok(response) => Err(response.text()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await;
+    for (host, _) in among_many(&world).iter().filter(|(host, _)| host != LONG) {
+        assert_eq!(feed.get(host, "/").await.status, 200, "{host}");
+    }
+    wait_quarantined(&feed, LONG).await;
+}

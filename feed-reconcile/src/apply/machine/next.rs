@@ -23,7 +23,7 @@ impl<C: Clone + PartialEq> Apply<C> {
 
     fn proceed_up(&mut self, now: Instant, bucket: &mut dyn Bucket, commands: &mut Vec<Command<C>>) {
         if let Some(configuration) = self.wanted(now) {
-            let pass = if self.start_up { Pass::Now } else { self.pace.pass(now, bucket) };
+            let pass = if self.start_up || self.urgent { Pass::Now } else { self.pace.pass(now, bucket) };
             match pass {
                 Pass::Now => return self.attempt(configuration, false, commands),
                 Pass::At(then) => self.wake_by(then),
@@ -89,7 +89,7 @@ impl<C: Clone + PartialEq> Apply<C> {
     }
 
     fn attempt(&mut self, configuration: Configuration<C>, starts: bool, commands: &mut Vec<Command<C>>) {
-        if self.start_up || starts {
+        if self.start_up || self.urgent || starts {
             self.start_up = false;
             self.pace.went_out();
         }

@@ -105,3 +105,31 @@ fn keys_are_shown_to_nobody() {
     let secret = pair.key.lines().nth(1).unwrap();
     assert!(!shown.contains(secret) && !shown.contains("45, 45, 45"), "{shown}");
 }
+
+#[test]
+fn what_nginx_refuses_is_not_served_under_any_name() {
+    let (refused, other) =
+        (self_signed(&["www.example.com"], 2024, 2050), self_signed(&["www.example.com"], 2024, 2050));
+    let mut snapshot = snapshot(&["a", "b", "c"]);
+    for (name, pair) in [("a", &refused), ("b", &refused), ("c", &other)] {
+        snapshot.secrets.insert(secret(name, pair));
+    }
+    let mut examiner = Examiner::default();
+    let now = time("2024-06-01T00:00:00Z");
+    let faults = |examiner: &mut Examiner, snapshot: &mut ClusterSnapshot| {
+        examiner.examine(snapshot, &options(), now);
+        snapshot
+            .certificates
+            .iter()
+            .map(|(_, known)| known.as_ref().as_ref().err().map(ToString::to_string))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(faults(&mut examiner, &mut snapshot), [None, None, None]);
+    let digest = examine(refused.crt.as_bytes(), refused.key.as_bytes()).unwrap().pair.digest();
+    assert!(!examiner.refuse(Digest([7; 32]), "no"), "no Secret holds it");
+    assert!(examiner.refuse(digest, "ee key too small"));
+    let fault = Some("nginx refuses it: ee key too small".to_owned());
+    assert_eq!(faults(&mut examiner, &mut snapshot), [fault.clone(), fault, None]);
+    snapshot.secrets.insert(secret("a", &other));
+    assert_eq!(faults(&mut examiner, &mut snapshot)[0], None);
+}
