@@ -14,7 +14,7 @@
 //! there is none, one that is at fault keeps its paths, which answer 503: else other Ingresses' routes would answer for them.
 //! Only if nginx refuses that too is it left out. What it asks for counts again as soon as its author changes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::{Code, Diagnostic, Field};
 use crate::key::{ObjectKey, ObjectKind, ObjectName};
 use crate::snapshot::Store;
+
+/// So many computations may be under way to nginx: one is being applied, one waits, and one is being made.
+const UNDER_WAY: usize = 4;
 
 /// The Ingresses that are kept away from nginx.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +46,10 @@ pub struct Quarantine {
     guilty: Option<Guilty>,
     /// What counts at present, of all Ingresses.
     admitted: Store<Ingress>,
+    /// The last computations: what counted, and their numbers.
+    computations: VecDeque<(Store<Ingress>, u64)>,
+    /// The number of the last one.
+    computation: u64,
     /// Those that are tried out again in what counts at present.
     tried: BTreeSet<ObjectName>,
 }
@@ -67,6 +74,9 @@ struct Held {
     /// What nginx thinks of its paths answering 503.
     #[serde(default)]
     closed: Closed,
+    /// From which computation on its paths may answer so.
+    #[serde(skip)]
+    closed_since: u64,
 }
 
 /// What nginx thinks of an Ingress of which only the paths are kept.
@@ -153,7 +163,7 @@ impl Quarantine {
         };
         let taken = self.remembered.clone().or_else(|| self.taken.as_ref().map(remembered));
         Record {
-            held: self.held.values().cloned().collect(),
+            held: self.held.values().map(|held| Held { closed_since: 0, ..held.clone() }).collect(),
             refusals: self.refusals,
             guilty: self.guilty.clone(),
             taken,
@@ -178,7 +188,18 @@ impl Quarantine {
             }
         }
         self.admitted = admitted.clone();
+        self.computation += 1;
+        self.computations.push_back((admitted.clone(), self.computation));
+        if self.computations.len() > UNDER_WAY {
+            self.computations.pop_front();
+        }
         admitted
+    }
+
+    /// The number of the computation that has given these; 0 for one that is long past.
+    fn computation_of(&self, ingresses: &Store<Ingress>) -> u64 {
+        let is_it = |(admitted, _): &&(Store<Ingress>, u64)| admitted.is_same_as(ingresses);
+        self.computations.iter().rev().find(is_it).map_or(0, |(_, number)| *number)
     }
 
     /// The Ingresses that are not among those admitted, but keep their paths, which answer 503.
@@ -198,14 +219,16 @@ impl Quarantine {
     /// nginx serves what was computed from these: more of those that are only suspected may be tried. Says whether there
     /// were any.
     pub fn taken(&mut self, ingresses: Store<Ingress>) -> bool {
-        let is_past = self.is_past(&ingresses);
+        let (is_past, computation) = (self.is_past(&ingresses), self.computation_of(&ingresses));
         self.remember(&ingresses);
         self.taken = Some(ingresses);
         if is_past {
             return false;
         }
-        for held in self.held.values_mut().filter(|held| held.is_closed()) {
-            held.closed = Closed::Taken;
+        for held in self.held.values_mut() {
+            if held.is_closed() && held.closed_since <= computation {
+                held.closed = Closed::Taken;
+            }
         }
         self.tried.clear();
         let mut released =
@@ -214,6 +237,7 @@ impl Quarantine {
             (Some(guilty), [one]) => {
                 if let Some(held) = self.held.get_mut(one) {
                     held.guilt = Guilt::Proven { text: guilty.text, named: false };
+                    held.closed_since = self.computation + 1;
                 }
                 released = self.suspects(None);
                 if released.is_empty() {
@@ -249,8 +273,11 @@ impl Quarantine {
         if self.is_past(ingresses) {
             return false;
         }
+        let computation = self.computation_of(ingresses);
         let suspects_closed = |name: &ObjectName, held: &Held| {
-            if named.is_empty() { held.closed == Closed::Unknown } else { named.contains(name) }
+            let is_suspect =
+                if named.is_empty() { held.closed == Closed::Unknown } else { named.contains(name) };
+            is_suspect && held.closed_since <= computation
         };
         if self.leave_closed_out(suspects_closed) {
             return true;
@@ -291,16 +318,22 @@ impl Quarantine {
             // Others have changed meanwhile.
             tried
         };
-        let mut is_held_back = false;
+        let (mut is_held_back, closed_since) = (false, self.computation + 1);
         for name in &first {
             let Some(refused) = ingresses.get(name) else { continue };
             let held = if let Some(held) = self.held.remove(name) {
                 // Its last version, which stood in, is refused as well by now: what it refers to has changed.
-                Held { stand_in: None, guilt: guilt.clone(), closed: Closed::after(text), ..held }
+                Held {
+                    stand_in: None,
+                    guilt: guilt.clone(),
+                    closed: Closed::after(text),
+                    closed_since,
+                    ..held
+                }
             } else {
                 let stand_in = taken.get(name).filter(|taken| !asks_for_the_same(taken, refused));
                 let (refused, stand_in) = (Arc::clone(refused), stand_in.cloned());
-                Held { refused, stand_in, guilt: guilt.clone(), closed: Closed::after(text) }
+                Held { refused, stand_in, guilt: guilt.clone(), closed: Closed::after(text), closed_since }
             };
             self.held.insert(name.clone(), held);
             is_held_back = true;

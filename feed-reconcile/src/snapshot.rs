@@ -93,6 +93,11 @@ impl<K> Store<K> {
         self.0.is_empty()
     }
 
+    /// Whether this is a clone of the other, or the other way round, and neither was changed since.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The names whose object is not the very same `Arc` in both stores, in order.
     ///
     /// An object that was replaced by an equal one is named too. Costs one comparison an object, and nothing

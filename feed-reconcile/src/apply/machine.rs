@@ -388,6 +388,8 @@ impl<C: Clone + PartialEq> Apply<C> {
     fn confirm(&mut self, attempt: Attempt<C>, now: Instant, commands: &mut Vec<Command<C>>) {
         commands.push(Command::Tell(attempt.report(Outcome::Confirmed, None, now)));
         self.live = self.up;
+        // Even if the next one goes out at once.
+        self.settled = true;
         self.startable = true;
         self.start_failed = false;
         self.failure = None;

@@ -181,6 +181,7 @@ async fn a_search_goes_on_after_a_restart_in_its_midst() {
     .await;
     feed.kill();
     feed.start();
+    feed.wait_ready().await;
     wait_quarantined(&feed, LONG).await;
     for (host, _) in wanted.iter().filter(|(host, _)| host != LONG) {
         feed.wait_served_by("b", host, "/").await;

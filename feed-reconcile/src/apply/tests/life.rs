@@ -402,3 +402,20 @@ fn keeping_is_repeated_until_it_works() {
     assert_eq!(driver.wake(), [Command::Keep(Generation(9))]);
     assert!(matches!(driver.done()[..], [Command::Tell(_)]));
 }
+
+#[test]
+fn what_is_urgent_takes_no_token_and_is_ready_although_more_waits() {
+    let (mut driver, _) = Driver::begin(SETTINGS, NOTHING);
+    driver.step(Event::Urgent(true));
+    driver.desire("one");
+    driver.done();
+    driver.done();
+    driver.done();
+    driver.step(Event::Started { confirmed: true });
+    // It comes before the first one is dealt with.
+    driver.desire("two");
+    let commands = driver.done();
+    assert!(matches!(commands[..], [Command::Tell(_), Command::Write(_)]), "{commands:?}");
+    assert!(driver.machine.situation().ready);
+    assert_eq!(driver.bucket.0, 0);
+}
