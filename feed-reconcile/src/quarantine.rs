@@ -148,7 +148,7 @@ impl Quarantine {
     pub fn restore(record: Record) -> Self {
         let Record { held, refusals, guilty, taken: remembered } = record;
         let held = held.into_iter().map(|held| (ObjectName::of(&held.refused.metadata), held)).collect();
-        Self { held, refusals, guilty, remembered, ..Self::default() }
+        Self { remembered, held, refusals, guilty, ..Self::default() }
     }
 
     /// What is to be remembered.

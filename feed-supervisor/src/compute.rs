@@ -25,7 +25,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
-use tracing::info_span;
+use tracing::{debug, info_span};
 
 use self::records::Records;
 use crate::certificates::default_pair::DefaultPair;
@@ -304,9 +304,11 @@ pub async fn run(
         let (traffic, endpoints) = (traffic.clone(), endpoints.clone());
         let update =
             move || (engine.update(&state, pair.as_ref(), traffic.as_ref(), &endpoints), state, engine);
+        let begun = Instant::now();
         let updated = spawn_blocking(update).await.map_err(|error| ComputeError::Failed(error.into()))?;
         let result;
         (result, state, engine) = updated;
+        debug!(took = ?begun.elapsed(), changed = state.changed_at.is_some(), "Computed.");
         computed.send(result).await.map_err(|_| ComputeError::Unheard)?;
         state.changed_at = None;
         let rest = engine.rests_for();

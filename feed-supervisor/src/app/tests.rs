@@ -80,7 +80,7 @@ impl Feed {
         let (trigger, shutdown) = shutdown::channel();
         let ended = tokio::spawn({
             let trigger = trigger.clone();
-            async move { serve(config, &trigger, shutdown, Asked::default()).await }
+            async move { Box::pin(serve(config, &trigger, shutdown, Asked::default())).await }
         });
         Run { trigger, ended }
     }
@@ -363,7 +363,8 @@ async fn what_cannot_be_used_is_named_before_anything_starts() {
         let mut config = feed.config();
         change(&mut config);
         let (trigger, shutdown) = shutdown::channel();
-        let error = serve(config, &trigger, shutdown, Asked::default()).await.unwrap_err().to_string();
+        let error =
+            Box::pin(serve(config, &trigger, shutdown, Asked::default())).await.unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains('\n'), "{error}");
         assert!(!feed.place.files().live().exists());
     }
@@ -377,7 +378,7 @@ async fn a_second_process_in_the_same_place_leaves_the_first_alone() {
     let mut config = other.config();
     config.nginx.base.workdir = feed.place.workdir.to_str().unwrap().into();
     let (trigger, shutdown) = shutdown::channel();
-    let error = serve(config, &trigger, shutdown, Asked::default()).await.unwrap_err().to_string();
+    let error = Box::pin(serve(config, &trigger, shutdown, Asked::default())).await.unwrap_err().to_string();
     assert!(error.starts_with("another feed-ingress uses nginx's workdir"), "{error}");
     feed.ready().await;
     assert!(feed.place.master().is_some());

@@ -82,10 +82,9 @@ pub async fn watch(needed: Vec<Needed>, mut known: watch::Receiver<Known>, healt
                 told = Some(result);
             }
         }
-        match timeout(PERIOD, known.changed()).await {
+        if let Ok(Err(_)) = timeout(PERIOD, known.changed()).await {
             // Its sender lives as long as the process.
-            Ok(Err(_)) => std::future::pending().await,
-            Ok(Ok(())) | Err(_) => {}
+            std::future::pending::<()>().await;
         }
     }
 }

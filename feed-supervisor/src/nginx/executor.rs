@@ -342,6 +342,8 @@ impl Executor {
     async fn carry_out(&mut self, command: Command<Content>) -> Result<Option<Command<Content>>, Closed> {
         let nginx = Arc::clone(&self.nginx);
         let span = span(&command);
+        let (what, begun) = (name(&command), Instant::now());
+        debug!(what, "Begun.");
         let mut effect = pin!(nginx.carry_out(command, self.master.clone()).instrument(span.clone()));
         loop {
             let event = tokio::select! {
@@ -359,7 +361,9 @@ impl Executor {
                     self.died();
                     Event::Died(how)
                 }
-                done = &mut effect => return match done {
+                done = &mut effect => {
+                    done.debug(what, begun.elapsed());
+                    return match done {
                     Done::Finished(result) => {
                         if let Err(why) = &result {
                             failed(&span, why);
@@ -370,7 +374,8 @@ impl Executor {
                         self.master = Some(master);
                         self.tell(Event::Started { confirmed }).await
                     }
-                },
+                    };
+                }
             };
             self.tell(event).await?;
         }
@@ -383,6 +388,32 @@ impl Executor {
 
     async fn tell(&self, event: Event<Content>) -> Result<Option<Command<Content>>, Closed> {
         self.channels.events.send(event).await.map(|()| None).map_err(|_| Closed)
+    }
+}
+
+impl Done {
+    /// For who looks closely.
+    fn debug(&self, what: &str, took: Duration) {
+        match self {
+            Self::Finished(Ok(())) => debug!(what, ?took, "Done."),
+            Self::Finished(Err(why)) => debug!(what, ?took, why, "Not done."),
+            Self::Started { master, confirmed } => {
+                debug!(what, ?took, pid = %master.pid(), confirmed, "Done.");
+            }
+        }
+    }
+}
+
+/// What a command does.
+fn name<C>(command: &Command<C>) -> &'static str {
+    match command {
+        Command::Write(_) => "write",
+        Command::Name(_) => "name",
+        Command::Keep(_) => "keep",
+        Command::Test(_) => "test",
+        Command::Reload(_) => "reload",
+        Command::Start(_) => "start",
+        Command::Tell(_) | Command::GiveUp(_) => "tell",
     }
 }
 
