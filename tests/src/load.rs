@@ -40,9 +40,10 @@ impl Load {
     pub fn start_thinking(to: SocketAddr, request: &Request, connections: usize, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
-        for number in 0..connections {
+        let clients_in_all = u32::try_from(connections).unwrap_or(u32::MAX);
+        for number in 0..clients_in_all {
             let (request, stop) = (request.clone(), Arc::clone(&stop));
-            let turn = pause.mul_f64(number as f64 / connections as f64);
+            let turn = pause * number / clients_in_all;
             clients.spawn(async move {
                 sleep(turn).await;
                 client(to, request, stop, pause).await
