@@ -65,7 +65,7 @@ pub(crate) fn wait_unhealthy_within(
 /// Waits until `/health` is 200.
 #[track_caller]
 pub(crate) fn wait_healthy(feed: &FeedDns) -> impl Future<Output = ()> {
-    eventually_within(Duration::from_secs(60), "all is well", async move || {
+    eventually_within(Duration::from_mins(1), "all is well", async move || {
         match feed.admin("/health").await {
             (200, _) => Ok(()),
             (status, text) => Err(format!("{status} {text}")),

@@ -24,7 +24,7 @@ fn path(file: &str) -> String {
 fn all() -> BTreeSet<String> {
     let names =
         fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".yaml")).collect()
+    names.filter(|name| Path::new(name).extension().is_some_and(|it| it == "yaml")).collect()
 }
 
 /// The objects of a manifest, as kubectl reads them.
@@ -146,7 +146,7 @@ async fn every_container_says_what_it_needs_and_gives_up_what_it_does_not() {
 #[tokio::test]
 async fn the_roles_of_feed_ingress_are_the_same_in_each_manifest() {
     let Some(control_plane) = ControlPlane::shared().await else { return };
-    let mut rules: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut granted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for file in COMPONENTS.into_iter().filter(|file| *file != "feed-dns.yaml") {
         let objects = objects(control_plane, file);
         let roles =
@@ -161,10 +161,10 @@ async fn the_roles_of_feed_ingress_are_the_same_in_each_manifest() {
             );
             let others: Vec<_> = all.iter().filter(|rule| !of_status(rule)).cloned().collect();
             let kind = role["kind"].as_str().unwrap().to_owned();
-            assert_eq!(*rules.entry(kind).or_insert_with(|| others.clone()), others, "{file}");
+            assert_eq!(*granted.entry(kind).or_insert_with(|| others.clone()), others, "{file}");
         }
     }
-    assert_eq!(rules.len(), 2);
+    assert_eq!(granted.len(), 2);
 }
 
 /// The Lease is named after the class, and the role is for every class.

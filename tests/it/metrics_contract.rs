@@ -91,6 +91,10 @@ async fn promtool_and_a_parser_of_openmetrics_find_nothing_wrong() {
     let Some(nginx) = NginxBinary::newer() else { return };
     let (world, gateway) = (World::start().await, ScriptedGateway::start(Some((200, ""))).await);
     let Some(feed) = complete(&nginx, &world, &gateway).await else { return };
+    eventually("AWS was asked", async || {
+        feed.metrics().await.contains("feed_ingress_aws_requests_total{").then_some(()).ok_or("not yet")
+    })
+    .await;
     let text = feed.metrics().await;
     if let Some(complaints) = promtool_complaints(&text) {
         assert_eq!(complaints, "", "{text}");

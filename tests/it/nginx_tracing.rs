@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use feed_tests::{Crossplane, Directive, Feed, NginxBinary};
+use feed_tests::{Crossplane, Directive, NginxBinary};
 
 use crate::world::{World, manifest, route};
 
@@ -97,19 +97,4 @@ async fn nothing_is_loaded_without_being_asked_for() {
     for prefix in ["load_module", "otel", "opentracing"] {
         assert_eq!(of_module(&found, prefix, "main"), [] as [&str; 0]);
     }
-}
-
-/// What nginx says of a module that is none reaches the operator.
-#[tokio::test]
-async fn a_module_that_does_not_load_is_told_in_nginxs_words() {
-    let Some(nginx) = NginxBinary::newer() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("ngx_otel_module.so"), "no module").unwrap();
-    let feed = Feed::builder(&nginx).flag("--nginx-otel-endpoint", "127.0.0.1:4317");
-    let feed = feed.flag("--nginx-modules-path", folder.path().to_str().unwrap()).spawn();
-    feed_tests::eventually("nginx's words are in /health", async || {
-        let health = feed.admin("/health").await.map_err(|error| error.to_string())?;
-        if health.text().contains("ngx_otel_module.so") { Ok(()) } else { Err(health.text()) }
-    })
-    .await;
 }

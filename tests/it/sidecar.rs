@@ -182,8 +182,11 @@ async fn the_neighbour_is_told_when_it_may_end() {
 /// The script of a container, by its first words, for this workdir.
 fn script(begin: &str, workdir: &Path) -> String {
     let manifest = include_str!("../../manifests/sidecar.yaml");
-    let begin = manifest.find(&format!("              {begin}")).unwrap();
-    let lines = manifest[begin..].lines().take_while(|line| line.starts_with("              "));
+    let begin = format!("              {begin}");
+    let lines = manifest
+        .lines()
+        .skip_while(|line| !line.starts_with(&begin))
+        .take_while(|line| line.starts_with("              "));
     let script = lines.map(str::trim).collect::<Vec<_>>().join("\n");
     script.replace("/var/run/feed-ingress", workdir.to_str().unwrap())
 }

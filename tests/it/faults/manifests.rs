@@ -113,7 +113,8 @@ async fn a_manifest_that_is_written_with_pauses_is_not_served_half() {
     let file = feed.sandbox().join("manifests/half.yaml");
     let mut written = std::fs::File::create(&file).unwrap();
     let pause = std::time::Duration::from_millis(400);
-    for piece in [&open[..open.len() / 2], &open[open.len() / 2..], rest] {
+    let (first, second) = open.split_at(open.len() / 2);
+    for piece in [first, second, rest] {
         std::io::Write::write_all(&mut written, piece.as_bytes()).unwrap();
         let end = std::time::Instant::now() + pause;
         while std::time::Instant::now() < end {
