@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feed_tests::{Request, Sandbox, dns_binary, eventually_within, ingress_binary};
 use serde_json::Value;
@@ -107,6 +107,7 @@ impl Cluster {
 
     /// Restarts a workload, and waits until every old pod is gone.
     pub(crate) async fn restart(&self, namespace: &str, workload: &str, component: &str) {
+        let begun = Instant::now();
         let selector = format!("--namespace={namespace} get pods --selector={component} --output=name");
         let old: Vec<String> = self.kubectl(&selector).lines().map(ToOwned::to_owned).collect();
         assert!(!old.is_empty());
@@ -123,6 +124,7 @@ impl Cluster {
             }
         })
         .await;
+        say(&format!("{workload}: restarted in {:.0?}", begun.elapsed()));
     }
 
     /// Where the Service of `service.yaml` is reached on the node.
