@@ -5,7 +5,7 @@
 //! so it counts as registered until then, also for leaving. Leaving goes the other way round: not ready → deregister → the balancers send nothing
 //! any more, or the drain delay is over → the requests under way are done → what is left of us is removed → nginx ends.
 //!
-//! Where others decide who gets requests, they learn late of the end: everything goes on for a [`Settings::notice`] before leaving begins.
+//! Where others decide who gets requests, they learn late of the end: everything goes on for a [notice](Settings#structfield.notice) before leaving begins.
 //!
 //! [`Membership`] decides; its caller carries out each [`Command`] and reports with an [`Event`] what came of it. A command for a balancer
 //! takes the place of an [`Command::Observe`] that is under way for it; no other command does.
