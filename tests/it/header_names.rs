@@ -100,6 +100,26 @@ async fn metadata_reaches_backends_of_hosts_that_speak_http_2_alone() {
     }
 }
 
+/// A host of its own below a wildcard of gRPC is not taken for the wildcard's, and a host may be as long as DNS allows.
+#[tokio::test]
+async fn a_wildcard_of_grpc_takes_no_other_host_and_hosts_may_be_long() {
+    let long = format!("{0}.{0}.{0}.test", "a".repeat(63));
+    for nginx in NginxBinary::all() {
+        let world = World::start().await;
+        let rule = |host: &str, backend: &str| json!({"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}});
+        let rules = [rule("*.grpc.test", "grpc"), rule("own.grpc.test", "a"), rule(&long, "grpc")];
+        let mut objects = world.services();
+        objects.push(ingress("web", "test", json!({"spec": {"rules": rules}})));
+        let feed = Feed::builder(&nginx).manifest("all.yaml", &manifest(&objects));
+        let feed = feed.tls(&TestCertificate::new(&["default.test"])).ready().await;
+        for (host, backend) in [("own.grpc.test", "a"), ("one.grpc.test", "grpc"), (&long, "grpc")] {
+            let echo = over_http2(&feed, host, &format!("https://{host}/x")).await.echo();
+            assert_eq!(echo.backend, backend);
+            assert_passed_on(&echo, |_| backend == "grpc");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_name_of_a_handshake_lets_no_header_through_to_another_host() {
     for nginx in NginxBinary::all() {

@@ -32,6 +32,9 @@ pub(super) struct Capacity {
     pub(super) open_files: u64,
     pub(super) server_names_hash_bucket_size: u32,
     pub(super) server_names_hash_max_size: u32,
+    /// The same of the map from the names of TLS handshakes.
+    pub(super) handshake_hash_bucket_size: u32,
+    pub(super) handshake_hash_max_size: u32,
 }
 
 impl Capacity {
@@ -60,6 +63,8 @@ impl Capacity {
             server_names_hash_max_size: options
                 .server_names_hash_max_size
                 .unwrap_or_else(|| hash_max_size(state.servers.len())),
+            handshake_hash_bucket_size: bucket_size(state.servers.keys()),
+            handshake_hash_max_size: hash_max_size(state.servers.len()).max(2048),
         }
     }
 }

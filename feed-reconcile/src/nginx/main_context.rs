@@ -24,6 +24,8 @@ pub(super) struct MainInput {
     pub(super) depths: Vec<usize>,
     /// The hosts that take names of gRPC's metadata, while others do not.
     pub(super) metadata_hosts: Vec<Host>,
+    /// The hosts that do not, although they are below a wildcard that does.
+    pub(super) ordinary_hosts: Vec<Host>,
 }
 
 /// Every name that a main template may use.
@@ -63,6 +65,9 @@ pub(super) fn main_context(input: &MainInput, options: &NginxOptions, defaults: 
         ("lookalikes", Value::from(token::lookalikes())),
         ("names_may_meet", Value::from(options.underscores_in_headers || !input.metadata_hosts.is_empty())),
         ("metadata_hosts", Value::from(metadata_hosts)),
+        ("ordinary_hosts", input.ordinary_hosts.iter().map(token::handshake_name).collect::<Vec<_>>().into()),
+        ("handshake_hash_bucket_size", Value::from(input.capacity.handshake_hash_bucket_size)),
+        ("handshake_hash_max_size", Value::from(input.capacity.handshake_hash_max_size)),
         ("proxy_protocol", Value::from(options.proxy_protocol)),
         ("trusted_frontends", Value::from(networks)),
         ("real_ip_header", token::header(&options.real_ip_header)),

@@ -1,6 +1,6 @@
 //! Renders configurations, each from what changed since the one before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::token;
 use crate::certificate::{Digest, KeyPair};
 use crate::desired::{DesiredState, Upstream, UpstreamName, VirtualServer};
 use crate::difference::changed_keys;
+use crate::host::Host;
 use crate::options::{NginxOptions, RouteDefaults};
 
 /// The blocks for hosts that nobody declared, and what they were made from.
@@ -103,10 +104,9 @@ impl Renderer {
         depths.dedup();
         let routes =
             state.servers.values().chain([&state.undeclared]).map(|server| server.routes.len()).sum();
-        let metadata_hosts = state.servers.iter().filter(|(_, server)| server.speaks_http2_alone());
-        let metadata_hosts = metadata_hosts.map(|(host, _)| host.clone()).collect();
+        let (metadata_hosts, ordinary_hosts) = hosts_of_handshakes(state);
         let main = self.templates.main(main_context(
-            &MainInput { routes, capacity, depths, metadata_hosts },
+            &MainInput { routes, capacity, depths, metadata_hosts, ordinary_hosts },
             &self.options,
             &self.defaults,
         ))?;
@@ -165,6 +165,19 @@ impl Renderer {
     }
 }
 
+/// The hosts that take names of gRPC's metadata, and those that do not although they are below a wildcard that does.
+fn hosts_of_handshakes(state: &DesiredState) -> (Vec<Host>, Vec<Host>) {
+    let (metadata, others): (Vec<_>, Vec<_>) =
+        state.servers.iter().partition(|(_, server)| server.speaks_http2_alone());
+    let wildcards: BTreeSet<&str> = metadata.iter().filter_map(|(host, _)| host.wildcard_suffix()).collect();
+    let is_below = |host: &Host| {
+        let parent = host.as_str().split_once('.').map(|(_, parent)| parent);
+        host.wildcard_suffix().is_none() && parent.is_some_and(|parent| wildcards.contains(parent))
+    };
+    let ordinary = others.into_iter().map(|(host, _)| host).filter(|host| is_below(host)).cloned().collect();
+    (metadata.into_iter().map(|(host, _)| host.clone()).collect(), ordinary)
+}
+
 fn upstream_context(upstream: &Upstream, keepalive: u32, follows: bool) -> Value {
     let is_followed = follows && upstream.endpoints;
     let addresses: Vec<Value> =
@@ -213,7 +226,8 @@ fn assemble<'a>(
 /// A configuration that serves only the status port, so that nginx can start before the cluster is known.
 pub fn bootstrap(options: &NginxOptions) -> Result<Rendered, TemplateError> {
     let capacity = Capacity::of(&DesiredState::default(), options);
-    let input = MainInput { routes: 0, capacity, depths: Vec::new(), metadata_hosts: Vec::new() };
+    let (metadata_hosts, ordinary_hosts) = (Vec::new(), Vec::new());
+    let input = MainInput { routes: 0, capacity, depths: Vec::new(), metadata_hosts, ordinary_hosts };
     let main = Templates::new(None)?.main(main_context(&input, options, &RouteDefaults::default()))?;
     let no_blocks = || std::iter::empty();
     let parts = assemble(&main, no_blocks(), no_blocks())?;
