@@ -65,7 +65,7 @@ impl Loaded {
     /// When the directory itself cannot be read.
     pub fn read(directory: &Path) -> Result<Self, ManifestError> {
         let mut files = Files::new(directory.to_owned());
-        files.look(&HashSet::new());
+        files.look(&HashSet::new(), None);
         if let Some(reason) = files.root_error() {
             return Err(ManifestError::Unreadable { path: directory.to_owned(), reason: reason.to_owned() });
         }
@@ -119,18 +119,18 @@ impl ManifestSource {
         let mut seen = Instant::now();
         loop {
             let before = writer.snapshot();
-            let unsettled = changes.unsettled();
+            let (unsettled, watched) = (changes.unsettled(), changes.watched());
             let look = move || {
-                let looked = files.look(&unsettled);
+                let looked = files.look(&unsettled, Some(&watched));
                 let said = looked.anything_new.then(|| files.said(&before));
-                (files, looked.directories, said)
+                (files, looked, said)
             };
-            let (returned, directories, said) = tokio::task::spawn_blocking(look).await?;
+            let (returned, looked, said) = tokio::task::spawn_blocking(look).await?;
             files = returned;
             if let Some(said) = said {
                 publish(&writer, seen, said);
             }
-            if !changes.watch(directories) {
+            if !changes.watch(looked.directories, looked.young) {
                 seen = changes.next().await;
             }
         }

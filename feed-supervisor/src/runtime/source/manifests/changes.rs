@@ -40,9 +40,17 @@ impl Changes {
         Self { watch: Watch::new(), unsettled: HashMap::new(), looked_at: Instant::now() }
     }
 
-    /// See [`Watch::directories`].
-    pub(super) fn watch(&mut self, directories: BTreeSet<PathBuf>) -> bool {
+    /// The directories in which no change is missed.
+    pub(super) fn watched(&self) -> BTreeSet<PathBuf> {
+        self.watch.watched().clone()
+    }
+
+    /// See [`Watch::directories`]. The `young` files are new in directories that were not watched, and may not be whole yet.
+    pub(super) fn watch(&mut self, directories: BTreeSet<PathBuf>, young: Vec<PathBuf>) -> bool {
         self.looked_at = Instant::now();
+        for path in young {
+            self.unsettle(path, SETTLE_TIME);
+        }
         self.watch.directories(directories)
     }
 

@@ -83,6 +83,8 @@ struct Split<'a> {
 pub(super) struct Looked {
     /// The directories to be watched.
     pub(super) directories: BTreeSet<PathBuf>,
+    /// The files that are new where nothing was watched, and may not be whole yet.
+    pub(super) young: Vec<PathBuf>,
     /// Whether what the files say may have changed.
     pub(super) anything_new: bool,
 }
@@ -118,8 +120,13 @@ impl Files {
         self.files.iter().map(|(path, file)| (path.as_path(), &**file.used()))
     }
 
-    /// Reads what has changed, but leaves the files in `unsettled` as they were: somebody is writing or replacing them.
-    pub(super) fn look(&mut self, unsettled: &HashSet<PathBuf>) -> Looked {
+    /// Reads what has changed, but leaves the files in `unsettled` as they were: they are being written or replaced. So may new
+    /// files be in directories that are not yet among the `watched` ones; without these every new file is read.
+    pub(super) fn look(
+        &mut self,
+        unsettled: &HashSet<PathBuf>,
+        watched: Option<&BTreeSet<PathBuf>>,
+    ) -> Looked {
         let tree = tree::walk(&self.root);
         let unreadable = tree.unreadable.into_iter().map(|(path, error)| (path, error.to_string())).collect();
         let unreadable_before = std::mem::replace(&mut self.unreadable, unreadable);
@@ -129,7 +136,10 @@ impl Files {
             tree.files.contains_key(path) || unsettled.contains(path) || out_of_sight(path)
         });
         let mut anything_new = self.files.len() != known;
-        let mut changed = Vec::new();
+        let (mut changed, mut young) = (Vec::new(), Vec::new());
+        let is_unwatched = |path: &Path| {
+            watched.zip(path.parent()).is_some_and(|(watched, directory)| !watched.contains(directory))
+        };
         for (path, found) in tree.files {
             let known = self.files.get(&path);
             let is_unsettled = |path: &PathBuf| unsettled.contains(path);
@@ -137,6 +147,10 @@ impl Files {
                 || found.target.as_ref().is_some_and(is_unsettled)
                 || known.is_some_and(|it| it.stamp.is_some() && it.stamp == found.stamp)
             {
+                continue;
+            }
+            if known.is_none() && found.stamp.is_none() && is_unwatched(&path) {
+                young.push(path);
                 continue;
             }
             match read_regular(&path) {
@@ -149,7 +163,7 @@ impl Files {
         }
         anything_new |= !changed.is_empty() || self.unreadable != unreadable_before;
         self.read(&changed);
-        Looked { directories: tree.directories, anything_new }
+        Looked { directories: tree.directories, young, anything_new }
     }
 
     fn read(&mut self, changed: &[Changed]) {

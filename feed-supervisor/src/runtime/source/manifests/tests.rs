@@ -135,6 +135,25 @@ async fn a_file_that_is_written_with_pauses_is_taken_whole() {
     followed.serves(&["new", "newer", "other"]).await;
 }
 
+#[tokio::test]
+async fn a_file_in_a_new_directory_is_taken_whole() {
+    let mut followed =
+        Followed::start(|root| fs::write(root.join("a.yaml"), ingress("a", "one")).unwrap()).await;
+    followed.serves(&["one"]).await;
+    let directory = followed.root.join("new/er");
+    fs::create_dir_all(&directory).unwrap();
+    let (first, second) = (ingress("b", "half"), format!("---\n{}", ingress("c", "whole")));
+    let mut file = fs::File::create(directory.join("b.yaml")).unwrap();
+    std::io::Write::write_all(&mut file, first.as_bytes()).unwrap();
+    let pause = Duration::from_millis(600);
+    while let Ok(state) = tokio::time::timeout(pause, followed.reader.changed()).await {
+        assert_eq!(state.snapshot.ingresses.len(), 1, "half of the file was taken");
+    }
+    std::io::Write::write_all(&mut file, second.as_bytes()).unwrap();
+    drop(file);
+    followed.serves(&["one", "half", "whole"]).await;
+}
+
 fn host_of(state: &SourceState, name: &str) -> String {
     let ingress = state.snapshot.ingresses.get(&ObjectName::new("default", name)).unwrap();
     ingress.spec.clone().unwrap().rules.unwrap()[0].host.clone().unwrap()

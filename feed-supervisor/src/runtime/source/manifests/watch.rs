@@ -83,6 +83,11 @@ impl Watch {
         self.events.try_recv().ok()
     }
 
+    /// The directories that are watched.
+    pub(super) fn watched(&self) -> &BTreeSet<PathBuf> {
+        &self.watched
+    }
+
     /// Whether changes are told of.
     pub(super) fn works(&self) -> bool {
         self.watcher.is_some()

@@ -33,7 +33,7 @@ impl Directory {
 
     fn look_but_at(&mut self, unsettled: &[&str]) -> &Said {
         let unsettled = unsettled.iter().map(|name| self.root.path().join(name)).collect();
-        self.files.look(&unsettled);
+        self.files.look(&unsettled, None);
         self.said = self.files.said(&self.said.snapshot);
         &self.said
     }
