@@ -45,7 +45,7 @@ use crate::runtime::health::Health;
 use crate::runtime::kubernetes::ClientError;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::push::{PushError, Pusher};
-use crate::runtime::shutdown::{Shutdown, Trigger};
+use crate::runtime::shutdown::{Phase, Shutdown, Trigger};
 use crate::runtime::signals::{self, Asked, LogFiles};
 use crate::runtime::source::freshness::Freshness;
 use crate::runtime::source::manifests::ManifestError;
@@ -133,6 +133,7 @@ async fn serve(
     let server = leave::Ending { nginx: &nginx, busy, finishing };
     let membership = runner.run(&server, ready, shutdown.clone());
 
+    let observed = shutdown.clone();
     let until_told = async {
         let ended = tokio::select! {
             biased;
@@ -140,7 +141,11 @@ async fn serve(
             Err(error) = &mut control => Err(AppError::from(error)),
             (task, why) = tasks.failed() => Err(AppError::Task { task, why }),
             ended = &mut executor => Err(unexpected("what acts on nginx", ended)),
-            ended = &mut publisher => Err(unexpected("what writes to the cluster", ended)),
+            // It ends once the process is to drain, and may have learned of that first.
+            ended = &mut publisher => match ended {
+                Ok(()) if observed.phase() != Phase::Running => Ok(()),
+                ended => Err(unexpected("what writes to the cluster", ended)),
+            },
         };
         if let Err(error) = &ended {
             warn!("Leaving: {error}.");
